@@ -66,10 +66,10 @@ static inline void put_text(const char* text) {
     syscall3(SYS_write, 1, (u64)text, length);
 }
 
-static inline void put_digits(u64 value, u32 base) {
+static inline void put_digits(u64 value, u32 base, char end) {
     char digits[24];
     u32 at = sizeof digits;
-    digits[--at] = '\n';
+    digits[--at] = end;
     do {
         digits[--at] = "0123456789abcdef"[value % base];
         value /= base;
@@ -78,8 +78,8 @@ static inline void put_digits(u64 value, u32 base) {
 }
 
 // One number and a newline, in one write.
-static inline void put_number(u64 value) { put_digits(value, 10); }
-static inline void put_hex(u64 value) { put_digits(value, 16); }
+static inline void put_number(u64 value) { put_digits(value, 10, '\n'); }
+static inline void put_hex(u64 value) { put_digits(value, 16, '\n'); }
 
 static inline u64 parse_number(const char* text) {
     u64 value = 0;
