@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The main job, from nothing to a result: installs what is missing, builds, replays
+# the missed-probe race, compares the strategies on it, and probes a real program.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools/setup.sh
+tools/build.sh
+
+show() {
+    printf '\n\033[1m# %s\033[0m\n' "$1"
+    shift
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+race=scenarios/missed-probe/two-cpus.toml
+show 'The race: one CPU steps the original, the other walks past the lifted probe' build/tools/trapline replay "$race"
+show 'The same race under every strategy' build/tools/trapline compare "$race"
+show 'A real program: how often does ls call malloc?' \
+    build/tools/trapline run -p /lib/x86_64-linux-gnu/libc.so.6:malloc --cpus 2 -- /bin/ls -l /usr
