@@ -1,0 +1,277 @@
+#include "emu/cpu/cpu.hpp"
+
+#include "decoder/walk.hpp"
+#include "emu/check.hpp"
+#include "emu/cpu/engine.hpp"
+#include "emu/mm/page_table.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace trapline {
+namespace {
+/// Longest block the engine builds: 512 instructions of at most 15 bytes.
+constexpr std::size_t kLongestBlock = 512 * 15;
+} // namespace
+
+std::uint64_t Cpu::get(Reg r) const {
+    std::uint64_t v = 0;
+    uc_reg_read(engine_->uc, engine_register(r), &v);
+    return v;
+}
+
+void Cpu::set(Reg r, std::uint64_t value) { uc_reg_write(engine_->uc, engine_register(r), &value); }
+
+Pte Cpu::leaf(Addr va) const {
+    Pte e = root_;
+    for (int shift = 39; shift >= 12; shift -= 9) {
+        e = reinterpret_cast<const Pte*>(frames_.ram() + (e & pte::address))[(va >> shift) & 511];
+        if ((e & pte::present) == 0) return 0;
+    }
+    return e;
+}
+
+bool Cpu::translate(Addr va, PhysAddr& out) const {
+    const Pte e = leaf(va);
+    out = (e & pte::address) | (va & kPageMask);
+    return e != 0;
+}
+
+std::size_t Cpu::peek(Addr va, std::uint8_t* out, std::size_t n) const {
+    std::size_t done = 0;
+    while (done < n) {
+        PhysAddr p = 0;
+        if (!translate(va + done, p)) break;
+        std::size_t part = std::min<std::size_t>(n - done, kPageSize - ((va + done) & kPageMask));
+        std::memcpy(out + done, frames_.ram() + p, part);
+        done += part;
+    }
+    return done;
+}
+
+Exit Cpu::run(std::uint64_t budget) {
+    granted_ = retired() + budget;
+    remaining_ = static_cast<std::int64_t>(budget);
+    bool step = false;
+    for (;;) {
+        why_ = Why::none;
+        last_size_ = 0;
+        rep_block_ = 1;
+        if (step) begin_stepping();
+        running_ = true;
+        // `until` is 0 and `count` is 0: anything else retranslates or instruments code (docs/engine.md).
+        uc_err err = uc_emu_start(engine_->uc, get(Reg::rip), 0, 0, 0);
+        running_ = false;
+        if (stepping_) end_stepping();
+        TL_CHECK(why_ != Why::none, "the CPU engine stopped by itself at {:#x}: {}", get(Reg::rip), uc_strerror(err));
+        if (why_ == Why::exit) break;
+        step = why_ == Why::step;
+    }
+    if (exit_.kind == Exit::Kind::exception && exit_.vector < 32) clear_fault();
+    return exit_;
+}
+
+void Cpu::stop(Why why) {
+    why_ = why;
+    uc_emu_stop(engine_->uc);
+}
+
+void Cpu::leave(Exit::Kind kind, unsigned vec) {
+    exit_ = Exit{};
+    exit_.kind = kind;
+    exit_.vector = vec;
+    stop(Why::exit);
+}
+
+void Cpu::request_step(Addr pc, std::uint32_t size) {
+    step_from_ = pc;
+    step_to_ = pc + size;
+    stop(Why::step);
+}
+
+// Every block starts here, so every line costs: about a nanosecond in all on the common path.
+void Cpu::on_block(Addr pc, std::uint32_t size) {
+    if (why_ != Why::none) [[unlikely]]
+        return;
+    if (stepping_ && !enter_step(pc)) [[unlikely]]
+        return;
+    const FetchMap::Entry& e = fetch_->entry(pc);
+    if (e.page == page_floor(pc)) [[likely]] {
+        PhysAddr at = e.physical | (pc & kPageMask);
+        const BlockInfo& b = blocks_.place(at);
+        if (b.key == Blocks::key(at, size) && !b.special && b.count <= remaining_) [[likely]] {
+            remaining_ -= b.count;
+            last_pc_ = pc;
+            last_size_ = size;
+            return;
+        }
+    }
+    look(pc, size);
+}
+
+void Cpu::look(Addr pc, std::uint32_t size) {
+    const Pte e = leaf(pc);
+    TL_CHECK(e != 0, "a block at {:#x} runs from a page that is not there", pc);
+    const PhysAddr at = (e & pte::address) | (pc & kPageMask);
+    // Blocks over a page's end, and text that may change unseen, are decoded every time.
+    const bool fleeting = page_floor(pc) != page_floor(pc + size - 1) || (e & pte::volatile_text) != 0;
+    BlockInfo info;
+    if (fleeting) {
+        std::array<std::uint8_t, kLongestBlock> bytes;
+        info = Blocks::decode({bytes.data(), peek(pc, bytes.data(), std::min<std::size_t>(size, bytes.size()))});
+    } else {
+        BlockInfo& kept = blocks_.place(at);
+        if (kept.key != Blocks::key(at, size)) {
+            kept = Blocks::decode({frames_.ram() + at, size});
+            kept.key = Blocks::key(at, size);
+        }
+        info = kept;
+    }
+    if ((e & pte::volatile_text) == 0 && !fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
+        fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), page_floor(at)};
+    if (info.first_vector > 0 && !stepping_) return request_step(pc, size);
+    if (fetch_->any_watch() && !look_at_watches(pc, size)) return;
+    if (info.first_vector == 0) return leave(Exit::Kind::exception, vector::invalid_opcode);
+
+    // The engine runs each iteration of a rep string instruction as a block of its own.
+    const bool goes_on = info.ends_in_rep && info.count == 1 && pc == rep_at_ && last_pc_ == rep_block_;
+    const std::int64_t count = goes_on ? 0 : info.count;
+    if (count > remaining_) {
+        if (remaining_ == 0) return leave(Exit::Kind::budget);
+        return request_step(pc, size);
+    }
+    remaining_ -= count;
+    last_pc_ = pc;
+    last_size_ = size;
+    if (info.ends_in_rep) rep_block_ = pc, rep_at_ = pc + info.last;
+}
+
+bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
+    if (!stepping_ && fetch_->watched(pc + 1, pc + size)) {
+        request_step(pc, size);
+        return false;
+    }
+    if (!fetch_->watched(pc, pc + 1)) return true;
+    if (service_ != nullptr && !service_->fetch(pc, reported_watch_ == pc)) {
+        reported_watch_ = pc;
+        leave(Exit::Kind::watch);
+        return false;
+    }
+    reported_watch_ = 1;
+    return true;
+}
+
+void Cpu::on_interrupt(unsigned vec) {
+    const Addr rip = get(Reg::rip);
+    if (vec == vector::debug) {
+        if (stepping_) {
+            const bool guests = step_was_guests_;
+            finish_step();
+            if (!guests) return;
+            end_stepping();
+        }
+        // The trap came between two iterations of a rep string instruction: it has not retired.
+        if (last_size_ != 0 && rip == last_pc_ && rep_block_ == last_pc_) remaining_ += 1;
+        last_size_ = 0;
+        return serve(vec);
+    }
+    if (stepping_) end_stepping();
+    if (vec == vector::breakpoint) {
+        give_back(rip - 1);
+        return serve(vec);
+    }
+    give_back(rip);
+    leave(Exit::Kind::exception, vec);
+}
+
+void Cpu::serve(unsigned vec) {
+    if (service_ != nullptr && service_->trap(vec)) return;
+    leave(Exit::Kind::served, vec);
+}
+
+void Cpu::on_syscall() {
+    const bool guests = stepping_ ? guest_trap_flag_ : (get(Reg::eflags) & kFlagTrap) != 0;
+    if (stepping_) end_stepping();
+    leave(Exit::Kind::syscall);
+    exit_.trap_flag = guests;
+}
+
+void Cpu::on_invalid() {
+    if (why_ != Why::none) return;
+    if (stepping_) end_stepping();
+    give_back(get(Reg::rip));
+    leave(Exit::Kind::exception, vector::invalid_opcode);
+}
+
+/// Instructions of the current block from `rip` on were counted when the block was entered and have not retired.
+void Cpu::give_back(Addr rip) {
+    if (last_size_ != 0 && rip >= last_pc_ && rip < last_pc_ + last_size_) {
+        std::array<std::uint8_t, kLongestBlock> bytes;
+        std::size_t n = peek(rip, bytes.data(), std::min<std::size_t>(last_pc_ + last_size_ - rip, bytes.size()));
+        remaining_ += walk({bytes.data(), n}).count;
+    }
+    last_size_ = 0;
+}
+
+void Cpu::begin_stepping() {
+    stepping_ = true;
+    step_pending_ = false;
+    const std::uint64_t flags = get(Reg::eflags);
+    guest_trap_flag_ = (flags & kFlagTrap) != 0;
+    set(Reg::eflags, flags | kFlagTrap);
+}
+
+void Cpu::end_stepping() {
+    if (step_pending_) finish_step();
+    stepping_ = false;
+    const std::uint64_t flags = get(Reg::eflags) & ~kFlagTrap;
+    set(Reg::eflags, guest_trap_flag_ ? flags | kFlagTrap : flags);
+}
+
+/// A block starts while we step: it is one instruction. False when stepping is over or has to start again.
+bool Cpu::enter_step(Addr pc) {
+    if (step_pending_) { // the last step ended without #DB: popf loaded other flags, or mov ss held the trap back
+        finish_step();
+        if ((get(Reg::eflags) & kFlagTrap) == 0) {
+            stop(Why::step);
+            return false;
+        }
+    }
+    if (pc < step_from_ || pc >= step_to_) {
+        stop(Why::step_over);
+        return false;
+    }
+    std::array<std::uint8_t, 15> bytes;
+    std::size_t n = peek(pc, bytes.data(), bytes.size());
+    std::size_t i = 0;
+    while (i + 1 < n && (bytes[i] == 0x66 || (bytes[i] & 0xf0) == 0x40)) ++i;
+    step_opcode_ = bytes[i] == 0x9c || bytes[i] == 0x9d ? bytes[i] : 0;
+    step_was_guests_ = guest_trap_flag_;
+    step_pending_ = true;
+    return true;
+}
+
+/// Hides our TF from pushf and keeps what popf loaded as the guest's own.
+void Cpu::finish_step() {
+    step_pending_ = false;
+    if (step_opcode_ == 0x9c && !guest_trap_flag_) {
+        PhysAddr p = 0;
+        if (translate(get(Reg::rsp) + 1, p)) frames_.ram()[p] &= static_cast<std::uint8_t>(~(kFlagTrap >> 8));
+    } else if (step_opcode_ == 0x9d) {
+        const std::uint64_t flags = get(Reg::eflags);
+        guest_trap_flag_ = (flags & kFlagTrap) != 0;
+    }
+    step_opcode_ = 0;
+}
+
+void Cpu::clear_fault() {
+    uc_context_save(engine_->uc, spare_->saved_);
+    if (exit_.vector == vector::page_fault) {
+        exit_.error_code = static_cast<std::uint32_t>(spare_->word(layout_.error_code));
+        uc_reg_read(engine_->uc, UC_X86_REG_CR2, &exit_.address);
+    }
+    spare_->set_word(layout_.old_exception, -1);
+    uc_context_restore(engine_->uc, spare_->saved_);
+}
+
+} // namespace trapline

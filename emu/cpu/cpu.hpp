@@ -1,0 +1,157 @@
+// emu/cpu/cpu.hpp: the processor: one engine in ring 3 with a real MMU.
+//
+// The Cpu runs one thread's user-mode instructions until something needs the kernel. It knows registers, page tables and
+// traps; it does not know processes. What it adds to the engine (Unicorn 2.1.1, facts in docs/engine.md):
+//
+//   - Exact instruction counts. A block callback subtracts each block's count from a budget; a trap gives back what was not
+//     executed. When the budget ends inside a block, the rest is single-stepped, so `run(n)` stops after exactly n.
+//     A rep string instruction counts once, whatever its number of iterations.
+//   - Watched addresses (fetch_map.hpp): a callback before the instruction there executes. This is how the ground truth of a
+//     probe sees a bare execution, and how a schedule stops a task at a place.
+//   - Faults with an error code, and without the engine's pile-up of exceptions.
+//   - #UD for every VEX, EVEX and XOP instruction: this CPU has no AVX and must never compute a wrong result.
+//
+// #BP and #DB are offered to a TrapService while the engine runs; if it serves them at once, the engine is not left at all.
+// Everything else leaves `run` with an Exit. Read next: emu/kernel/machine.hpp, the only caller.
+#pragma once
+
+#include "emu/cpu/blocks.hpp"
+#include "emu/cpu/context.hpp"
+#include "emu/cpu/fetch_map.hpp"
+#include "emu/cpu/registers.hpp"
+#include "emu/mm/page_table.hpp"
+
+#include <array>
+#include <memory>
+
+namespace trapline {
+
+/// Why user mode was left.
+struct Exit {
+    enum class Kind : std::uint8_t {
+        budget,    ///< the instruction budget is used up, exactly
+        watch,     ///< about to execute a watched address, and the service asked to stop
+        served,    ///< the service took a #BP or #DB but wants the engine left
+        syscall,   ///< `syscall` retired; RIP is past it, RCX and R11 are not yet set
+        exception, ///< any other exception; RIP is on the instruction that caused it
+    };
+    Kind kind = Kind::budget;
+    unsigned vector = 0;          ///< exception: the vector (registers.hpp)
+    std::uint32_t error_code = 0; ///< page_fault: SDM error code bits
+    Addr address = 0;             ///< page_fault: CR2
+    bool trap_flag = false;       ///< syscall: EFLAGS.TF was set, a #DB is due after it
+};
+
+/// Called while the engine is inside `run`. Must not throw.
+class TrapService {
+  public:
+    virtual ~TrapService() = default;
+    /// #BP (3, RIP past the int3) or #DB (1). True: served, go on at the current RIP. False: leave with Exit::served.
+    virtual bool trap(unsigned vector) = 0;
+    /// About to execute the watched address. True: execute it. False: leave with Exit::watch before it executes; the next
+    /// run of this thread then calls again with `again` set.
+    virtual bool fetch(Addr va, bool again) = 0;
+};
+
+class Cpu {
+  public:
+    /// Builds the engine over all of `frames` and enters ring 3 once, to have a pristine user context.
+    explicit Cpu(Frames& frames);
+    ~Cpu();
+    Cpu(const Cpu&) = delete;
+    Cpu& operator=(const Cpu&) = delete;
+
+    void set_service(TrapService* service) { service_ = service; }
+    /// The frame that every address space's upper half points to (PageTable's `kernel_pdpt`).
+    [[nodiscard]] FrameNo kernel_pdpt() const { return kernel_pdpt_; }
+
+    // The thread on the CPU.
+    [[nodiscard]] std::uint64_t get(Reg r) const;
+    void set(Reg r, std::uint64_t value);
+    /// 16 bytes of XMM register `index`.
+    void get_xmm(unsigned index, void* out) const;
+    void set_xmm(unsigned index, const void* in);
+    /// The legacy FXSAVE image, 512 bytes (Intel SDM volume 1, "FXSAVE Area").
+    void get_fx(std::uint8_t* out) const;
+    void set_fx(const std::uint8_t* in);
+
+    [[nodiscard]] std::unique_ptr<Context> new_context() const; ///< as Linux starts a program: ring 3, FPU initialised
+    void save(Context& c);
+    void load(const Context& c);
+    /// Switches address spaces; free when it is the one already in use.
+    void use(PhysAddr root, FetchMap& fetch);
+    /// Switches to an address space without user pages, for when the current one is about to go.
+    void use_idle();
+    /// Drops every translation of the address space with this root, if it is the one in use (a switch drops them anyway).
+    /// Needed when a present entry changes or goes, not when one is added; ~250 ns.
+    void flush_tlb_of(PhysAddr root);
+    /// Drops translated code of a frame whose bytes the host has changed or is about to reuse.
+    void drop_code(FrameNo frame) { drop_code(frame_base(frame), kPageSize); }
+    void drop_code(PhysAddr at, std::uint64_t bytes);
+
+    /// Executes user code of the current thread until an Exit; at most `budget` instructions.
+    Exit run(std::uint64_t budget);
+    /// Instructions retired in ring 3 since the machine started.
+    [[nodiscard]] std::uint64_t retired() const { return granted_ - static_cast<std::uint64_t>(remaining_); }
+    /// Copies guest memory of the current address space as the CPU would fetch it; returns how much was present.
+    std::size_t peek(Addr va, std::uint8_t* out, std::size_t n) const;
+
+  private:
+    struct Engine; // the engine's handles and C callbacks (cpu.cpp)
+    enum class Why : std::uint8_t { none, exit, step, step_over };
+
+    void set_up_kernel_window();
+    void on_block(Addr pc, std::uint32_t size);
+    void look(Addr pc, std::uint32_t size);
+    bool look_at_watches(Addr pc, std::uint32_t size);
+    bool enter_step(Addr pc);
+    void on_interrupt(unsigned vector);
+    void on_syscall();
+    void on_invalid();
+    void serve(unsigned vector);
+    void stop(Why why);
+    void request_step(Addr pc, std::uint32_t size);
+    void leave(Exit::Kind kind, unsigned vector = 0);
+    void begin_stepping();
+    void end_stepping();
+    void finish_step();
+    void give_back(Addr rip);
+    void clear_fault();
+    /// The leaf entry for `va`, 0 when it is not present.
+    [[nodiscard]] Pte leaf(Addr va) const;
+    [[nodiscard]] bool translate(Addr va, PhysAddr& out) const;
+
+    Frames& frames_;
+    std::unique_ptr<Engine> engine_;
+    TrapService* service_ = nullptr;
+    Blocks blocks_;
+    FetchMap* fetch_ = nullptr;
+    PhysAddr root_ = 0;
+    FrameNo kernel_pdpt_ = 0;
+    std::uint64_t* scratch_entry_ = nullptr; // page-table entry of the window's scratch page
+    std::unique_ptr<PageTable> idle_table_; // no user pages: what CR3 holds while there is no process
+    FetchMap idle_fetch_;
+    std::unique_ptr<Context> pristine_;
+    std::unique_ptr<Context> spare_;
+    ContextLayout layout_;
+
+    std::int64_t remaining_ = 0;
+    std::uint64_t granted_ = 0;
+    Addr last_pc_ = 0; // the block that was entered last, for exact counts at a trap
+    std::uint32_t last_size_ = 0;
+    Addr rep_at_ = 1, rep_block_ = 1; // a block at rep_block_ ended in a rep string instruction at rep_at_
+    Addr reported_watch_ = 1;
+
+    Why why_ = Why::none;
+    Exit exit_;
+    bool running_ = false;
+    // Single-stepping of our own, invisible to the guest.
+    bool stepping_ = false;
+    bool guest_trap_flag_ = false; // what EFLAGS.TF would be without our stepping
+    bool step_pending_ = false;    // an instruction was entered and its step has not been finished
+    bool step_was_guests_ = false; // EFLAGS.TF was the guest's own when that instruction was entered
+    std::uint8_t step_opcode_ = 0; // 0x9c or 0x9d when it pushes or pops the flags
+    Addr step_from_ = 0, step_to_ = 0;
+};
+
+} // namespace trapline

@@ -1,0 +1,169 @@
+#include "emu/cpu/engine.hpp"
+
+#include "emu/check.hpp"
+#include "emu/mm/page_table.hpp"
+
+#include <cstring>
+
+namespace trapline {
+namespace {
+
+constexpr Addr kWindow = 0xffff800000000000; // the kernel's window: descriptor table and entry stub, supervisor only
+constexpr Addr kScratch = kWindow + kPageSize; // a frame whose code is to be dropped is mapped here for a moment
+constexpr Addr kStub = kWindow + 0x100;        // iretq
+constexpr Addr kFrame = kWindow + 0x800;       // what it returns to
+constexpr Addr kFirstUser = 0x400000;          // where ring 3 is entered the first time
+
+constexpr std::uint64_t kCodeSelector = 0x33, kDataSelector = 0x2b; // Linux's __USER_CS and __USER_DS
+
+void must(uc_err e, const char* what) { TL_CHECK(e == UC_ERR_OK, "{}: {}", what, uc_strerror(e)); }
+
+} // namespace
+
+template <class Callback> void Cpu::Engine::hook(Cpu& cpu, int type, Callback callback, int instruction) {
+    uc_hook handle = 0;
+    // A range with begin > end means everywhere.
+    must(uc_hook_add(uc, &handle, type, reinterpret_cast<void*>(callback), &cpu, 1, 0, instruction), "hook");
+}
+
+Cpu::Engine::Engine(Frames& frames, Cpu& cpu) {
+    must(uc_open(UC_ARCH_X86, UC_MODE_64, &uc), "CPU engine");
+    // x86-64-v2 without AVX: everything this model reports also executes (facts: CPU model).
+    must(uc_ctl_set_cpu_model(uc, UC_CPU_X86_WESTMERE), "CPU model");
+    must(uc_mem_map_ptr(uc, 0, frames.bytes(), UC_PROT_ALL, frames.ram()), "guest RAM");
+    hook(cpu, UC_HOOK_BLOCK, +[](uc_engine*, std::uint64_t pc, std::uint32_t size, void* c) {
+        static_cast<Cpu*>(c)->on_block(pc, size);
+    });
+    hook(cpu, UC_HOOK_INTR, +[](uc_engine*, std::uint32_t n, void* c) { static_cast<Cpu*>(c)->on_interrupt(n); });
+    hook(cpu, UC_HOOK_INSN, +[](uc_engine*, void* c) { static_cast<Cpu*>(c)->on_syscall(); }, UC_X86_INS_SYSCALL);
+    hook(cpu, UC_HOOK_INSN_INVALID, +[](uc_engine*, void* c) -> bool {
+        static_cast<Cpu*>(c)->on_invalid();
+        return false;
+    });
+}
+
+Cpu::Engine::~Engine() { uc_close(uc); }
+
+Cpu::Cpu(Frames& frames) : frames_(frames), engine_(std::make_unique<Engine>(frames, *this)) {
+    spare_ = std::make_unique<Context>(engine_->uc);
+    set_up_kernel_window();
+}
+
+Cpu::~Cpu() = default;
+
+void Cpu::set_up_kernel_window() {
+    // PML4[256] -> one table at each level, shared by every address space.
+    const FrameNo pdpt = frames_.allocate(), pd = frames_.allocate(), pt = frames_.allocate(), page = frames_.allocate();
+    constexpr Pte kTable = pte::present | pte::writable | pte::user;
+    auto entry = [&](FrameNo t, unsigned i) { return reinterpret_cast<Pte*>(frames_.data(t)) + i; };
+    *entry(pdpt, 0) = pte::make(pd, kTable);
+    *entry(pd, 0) = pte::make(pt, kTable);
+    *entry(pt, 0) = pte::make(page, pte::present | pte::writable);
+    scratch_entry_ = entry(pt, 1);
+    kernel_pdpt_ = pdpt;
+
+    std::uint8_t* window = frames_.data(page);
+    auto put = [&](Addr at, std::uint64_t v) { std::memcpy(window + (at - kWindow), &v, sizeof v); };
+    put(kWindow + 8 * 1, 0x00af9b000000ffff); // ring 0 code
+    put(kWindow + 8 * 5, 0x00cff3000000ffff); // ring 3 data
+    put(kWindow + 8 * 6, 0x00affb000000ffff); // ring 3 code, long mode
+    put(kStub, 0xcf48);                       // iretq
+    const std::uint64_t frame[] = {kFirstUser, kCodeSelector, kFlagFixed | kFlagInterrupt, 0, kDataSelector};
+    for (unsigned i = 0; i < 5; ++i) put(kFrame + 8 * i, frame[i]);
+
+    // A first address space with one page of int3 and two instructions that fault, to enter ring 3 and to find the layout.
+    idle_table_ = std::make_unique<PageTable>(frames_, pdpt);
+    PageTable& first = *idle_table_;
+    const FrameNo code = frames_.allocate();
+    *first.slot(kFirstUser) = pte::make(code, pte::present | pte::user);
+    constexpr std::uint8_t kLoad[] = {0x8a, 0x04, 0x25, 0, 0, 0, 0};  // mov al, [0]
+    constexpr std::uint8_t kStore[] = {0x88, 0x04, 0x25, 0, 0, 0, 0}; // mov [0], al
+    std::memset(frames_.data(code), 0xcc, 16);
+    std::memcpy(frames_.data(code) + 16, kLoad, sizeof kLoad);
+    std::memcpy(frames_.data(code) + 32, kStore, sizeof kStore);
+
+    uc_engine* uc = engine_->uc;
+    // SDM volume 3, "Control Registers" and "IA32_EFER MSR": PG WP ET PE; TSD PAE OSFXSR OSXMMEXCPT; SCE LME LMA NXE.
+    std::uint64_t cr4 = 1u << 2 | 1u << 5 | 1u << 9 | 1u << 10, cr0 = 0x80010033, cr3 = first.root();
+    uc_x86_msr efer = {0xc0000080, 1u << 0 | 1u << 8 | 1u << 10 | 1u << 11};
+    uc_x86_mmr gdt = {0, kWindow, 0x7f, 0};
+    uc_reg_write(uc, UC_X86_REG_CR4, &cr4);
+    uc_reg_write(uc, UC_X86_REG_CR3, &cr3);
+    uc_reg_write(uc, UC_X86_REG_MSR, &efer);
+    uc_reg_write(uc, UC_X86_REG_CR0, &cr0);
+    uc_reg_write(uc, UC_X86_REG_GDTR, &gdt);
+    root_ = first.root();
+    fetch_ = &idle_fetch_;
+    set(Reg::rsp, kFrame);
+    set(Reg::rip, kStub);
+    Exit entered = run(1u << 20);
+    TL_CHECK(entered.kind == Exit::Kind::served && get(Reg::rip) == kFirstUser + 1, "ring 3 was not reached");
+
+    std::uint16_t fpcw = 0x37f; // what finit and Linux give a new program; the engine starts with 0
+    uc_reg_write(uc, UC_X86_REG_FPCW, &fpcw);
+    set(Reg::mxcsr, 0x1f80);
+    for (unsigned r = 0; r < static_cast<unsigned>(Reg::rip); ++r) set(static_cast<Reg>(r), 0);
+    pristine_ = std::make_unique<Context>(uc);
+    save(*pristine_);
+
+    Context faults[2] = {Context(uc), Context(uc)};
+    for (unsigned i = 0; i < 2; ++i) {
+        set(Reg::rip, kFirstUser + 16 + 16 * i);
+        running_ = true;
+        why_ = Why::none;
+        uc_emu_start(uc, get(Reg::rip), 0, 0, 0);
+        running_ = false;
+        uc_context_save(uc, faults[i].saved_);
+        uc_context_restore(uc, pristine_->saved_);
+    }
+    layout_ = ContextLayout::find(*pristine_, faults[0], faults[1], uc_context_size(uc));
+    *first.slot(kFirstUser) = 0;
+    drop_code(code);
+    idle_fetch_.flush();
+    frames_.put(code);
+}
+
+void Cpu::drop_code(PhysAddr at, std::uint64_t bytes) {
+    blocks_.forget(at, bytes);
+    // The engine finds translations by virtual address in the current space, so the frame is mapped for a moment.
+    *scratch_entry_ = page_floor(at) | pte::present | pte::user;
+    uc_ctl_flush_tlb(engine_->uc);
+    const Addr va = kScratch + (at & kPageMask);
+    must(uc_ctl_remove_cache(engine_->uc, va, va + bytes), "remove_cache");
+    *scratch_entry_ = 0;
+    uc_ctl_flush_tlb(engine_->uc);
+}
+
+std::unique_ptr<Context> Cpu::new_context() const {
+    auto c = std::make_unique<Context>(engine_->uc);
+    c->copy_from(*pristine_);
+    return c;
+}
+
+void Cpu::save(Context& c) {
+    uc_context_save(engine_->uc, c.saved_);
+    c.reported_watch = reported_watch_;
+    c.root_ = root_;
+}
+
+void Cpu::load(const Context& c) {
+    uc_context_restore(engine_->uc, c.saved_);
+    reported_watch_ = c.reported_watch;
+    // The saved state brings its old CR3 along; the address space in use stays the one that was chosen.
+    if (c.root_ != root_) uc_reg_write(engine_->uc, UC_X86_REG_CR3, &root_);
+}
+
+void Cpu::use(PhysAddr root, FetchMap& fetch) {
+    if (root == root_ && fetch_ == &fetch) return;
+    root_ = root;
+    fetch_ = &fetch;
+    uc_reg_write(engine_->uc, UC_X86_REG_CR3, &root_);
+}
+
+void Cpu::use_idle() { use(idle_table_->root(), idle_fetch_); }
+
+void Cpu::flush_tlb_of(PhysAddr root) {
+    if (root == root_) uc_ctl_flush_tlb(engine_->uc);
+}
+
+} // namespace trapline

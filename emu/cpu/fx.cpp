@@ -1,0 +1,55 @@
+// The legacy FXSAVE image in and out (Intel SDM volume 1, "FXSAVE Area"): what a signal frame carries.
+#include "emu/cpu/engine.hpp"
+
+#include <cstring>
+
+namespace trapline {
+namespace {
+constexpr int kFcw = 0, kFsw = 2, kFtw = 4, kMxcsr = 24, kMxcsrMask = 28, kStack = 32, kXmm = 160;
+}
+
+void Cpu::get_xmm(unsigned index, void* out) const {
+    uc_reg_read(engine_->uc, UC_X86_REG_XMM0 + static_cast<int>(index), out);
+}
+
+void Cpu::set_xmm(unsigned index, const void* in) {
+    uc_reg_write(engine_->uc, UC_X86_REG_XMM0 + static_cast<int>(index), in);
+}
+
+void Cpu::get_fx(std::uint8_t* out) const {
+    std::memset(out, 0, 512);
+    std::uint16_t control = 0, status = 0, tags = 0;
+    uc_reg_read(engine_->uc, UC_X86_REG_FPCW, &control);
+    uc_reg_read(engine_->uc, UC_X86_REG_FPSW, &status);
+    uc_reg_read(engine_->uc, UC_X86_REG_FPTAG, &tags);
+    std::memcpy(out + kFcw, &control, 2);
+    std::memcpy(out + kFsw, &status, 2);
+    for (unsigned i = 0; i < 8; ++i) // abridged tags: one bit a register, set when it is not empty
+        if ((tags >> (2 * i) & 3) != 3) out[kFtw] |= static_cast<std::uint8_t>(1u << i);
+    const auto mxcsr = static_cast<std::uint32_t>(get(Reg::mxcsr));
+    const std::uint32_t mask = 0xffff;
+    std::memcpy(out + kMxcsr, &mxcsr, 4);
+    std::memcpy(out + kMxcsrMask, &mask, 4);
+    for (unsigned i = 0; i < 8; ++i)
+        uc_reg_read(engine_->uc, UC_X86_REG_ST0 + static_cast<int>(i), out + kStack + 16 * i);
+    for (unsigned i = 0; i < 16; ++i) get_xmm(i, out + kXmm + 16 * i);
+}
+
+void Cpu::set_fx(const std::uint8_t* in) {
+    std::uint16_t control = 0, status = 0, tags = 0;
+    std::memcpy(&control, in + kFcw, 2);
+    std::memcpy(&status, in + kFsw, 2);
+    for (unsigned i = 0; i < 8; ++i)
+        if ((in[kFtw] >> i & 1) == 0) tags |= static_cast<std::uint16_t>(3u << (2 * i));
+    uc_reg_write(engine_->uc, UC_X86_REG_FPCW, &control);
+    uc_reg_write(engine_->uc, UC_X86_REG_FPSW, &status); // first: the stack registers are named from its top
+    uc_reg_write(engine_->uc, UC_X86_REG_FPTAG, &tags);
+    std::uint32_t mxcsr = 0;
+    std::memcpy(&mxcsr, in + kMxcsr, 4);
+    set(Reg::mxcsr, mxcsr & 0xffff);
+    for (unsigned i = 0; i < 8; ++i)
+        uc_reg_write(engine_->uc, UC_X86_REG_ST0 + static_cast<int>(i), in + kStack + 16 * i);
+    for (unsigned i = 0; i < 16; ++i) set_xmm(i, in + kXmm + 16 * i);
+}
+
+} // namespace trapline

@@ -1,0 +1,340 @@
+// Running: from the scheduler's choice to user mode, into a kernel path, and out again.
+#include "emu/kernel/kernel.hpp"
+
+#include "emu/check.hpp"
+
+#include <algorithm>
+
+namespace trapline {
+namespace {
+
+Cycles price(const CostProfile& c, Step s, unsigned cpus) {
+    switch (s) {
+    case Step::trap: return c.breakpoint_trap;
+    case Step::stepped:
+    case Step::aborted: return c.step_trap;
+    case Step::fault: return c.page_fault;
+    case Step::syscall: return c.syscall;
+    case Step::lookup: return c.lookup;
+    case Step::handler: return c.handler;
+    case Step::slot_taken:
+    case Step::slot_written:
+    case Step::slot_freed: return c.slot;
+    case Step::page_copied: return c.page_copy;
+    case Step::text_armed:
+    case Step::text_restored: return c.tlb_flush + c.ipi * (cpus - 1);
+    default: return 0;
+    }
+}
+
+} // namespace
+
+Kernel::Kernel(KernelConfig config, Policy& policy)
+    : config_(config), frames_(std::make_unique<Frames>(config.ram)), cpu_(std::make_unique<Cpu>(*frames_)),
+      scheduler_(config.cpus, policy), rng_(config.seed) {
+    cpu_->set_service(this);
+    frames_->on_code_freed([this](FrameNo f) { cpu_->drop_code(f); });
+    retired_seen_ = retired_at_event_ = cpu_->retired();
+}
+
+Kernel::~Kernel() {
+    cpu_->use_idle();
+    for (auto& t : tasks_) t->path = {};
+    tasks_.clear();
+    processes_.clear();
+}
+
+/// Moves the running task's clock forward by what it has executed since the last look.
+void Kernel::sync_clock() {
+    const std::uint64_t retired = cpu_->retired();
+    if (retired == retired_seen_ || current_ == nullptr) return;
+    scheduler_.charge(*current_, retired - retired_seen_);
+    current_->user_time += retired - retired_seen_;
+    retired_seen_ = retired;
+}
+
+bool Kernel::record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text) {
+    sync_clock();
+    scheduler_.charge(t, price(*config_.cost, s, config_.cpus));
+    Event e;
+    e.time = scheduler_.now(t);
+    e.task = t.serial;
+    e.cpu = static_cast<std::uint16_t>(t.cpu);
+    e.step = s;
+    e.object = object;
+    e.value = value;
+    e.text = text;
+    log_.record(e);
+    retired_at_event_ = retired_seen_;
+    const bool change = scheduler_.policy().switch_after_step(scheduler_, t, e);
+    switch_wanted_ |= change;
+    return change;
+}
+
+std::pair<std::uint64_t, std::uint64_t> Kernel::position() const {
+    return {log_.count(), cpu_->retired() - retired_at_event_};
+}
+
+void Kernel::load(Task& t) {
+    if (loaded_ == &t) return;
+    if (loaded_ != nullptr) cpu_->save(*loaded_->context);
+    t.process->mm->activate();
+    cpu_->load(*t.context);
+    loaded_ = &t;
+}
+
+Kernel::Sleep Kernel::sleep(Task& t, WaitQueue* queue, Cycles deadline, bool interruptible) {
+    TL_CHECK(!atomic_, "{} sleeps where nobody else can run", t.name);
+    sync_clock();
+    t.queue = queue;
+    t.interruptible = interruptible;
+    t.wake_reason = Wake::woken;
+    if (queue != nullptr) queue->add(t);
+    if (deadline != ~0ull) t.timer = timers().set(deadline, [this, &t] { wake(t, Wake::timeout); });
+    scheduler_.leave(t);
+    t.state = Task::State::blocked;
+    switch_wanted_ = true;
+    if (interruptible && has_signal(t)) wake(t, Wake::signal); // it came before the sleep
+    return {t};
+}
+
+void Kernel::wake(Task& t, Wake reason) {
+    if (t.state != Task::State::blocked) return;
+    if (t.queue != nullptr) t.queue->remove(t);
+    t.queue = nullptr;
+    if (t.timer != 0) timers().cancel(t.timer);
+    t.timer = 0;
+    t.wake_reason = reason;
+    make_ready(t);
+    note(t, Step::woken, static_cast<std::uint64_t>(reason));
+}
+
+void Kernel::make_ready(Task& t) {
+    sync_clock();
+    scheduler_.ready(t, current_ != nullptr && current_->alive() ? scheduler_.now(*current_) : scheduler_.global_now());
+}
+
+unsigned Kernel::wake(WaitQueue& q, unsigned n) {
+    unsigned woken = 0;
+    while (woken < n && !q.empty()) {
+        wake(*q.waiters().front());
+        ++woken;
+    }
+    return woken;
+}
+
+bool Kernel::run_atomically(Path<bool> path) {
+    const bool before = std::exchange(atomic_, true);
+    path.handle().resume();
+    atomic_ = before;
+    TL_CHECK(path.done(), "a path that must not be interrupted was suspended");
+    return path.result();
+}
+
+/// Runs a root path as far as it goes now. True: it has ended, and the task may go on in user mode.
+bool Kernel::begin(Task& t, Path<bool> path) {
+    t.path = std::move(path);
+    t.resume_point = t.path.handle();
+    return go_on(t);
+}
+
+bool Kernel::go_on(Task& t) {
+    std::exchange(t.resume_point, nullptr).resume();
+    if (!t.path.done()) return false;
+    t.path = {};
+    return finish(t);
+}
+
+/// The way back to user mode: exit, then signals, as in Linux's exit-to-user loop.
+bool Kernel::finish(Task& t) {
+    if (t.exiting || (t.process != nullptr && t.process->group_exit)) {
+        bury(t);
+        return false;
+    }
+    if (t.is_tracer) {
+        bury(t);
+        return false;
+    }
+    if (has_signal(t) || t.restart_syscall) deliver(t);
+    if (t.state == Task::State::dead) return false;
+    if (t.exiting || t.process->group_exit) {
+        bury(t);
+        return false;
+    }
+    return t.state == Task::State::ready;
+}
+
+bool Kernel::trap(unsigned vec) {
+    Task& t = *current_;
+    return begin(t, trap_path(t, vec)) && !switch_wanted_;
+}
+
+Path<bool> Kernel::trap_path(Task& t, unsigned vec) {
+    t.trap_vector = vec;
+    if (observer_ != nullptr) {
+        const bool taken = vec == vector::breakpoint ? co_await observer_->breakpoint(t) : co_await observer_->single_step(t);
+        if (taken) co_return true;
+    }
+    SigInfo info;
+    info.signo = sig::trap;
+    // Linux: an int3 comes from the kernel, a step from the flag (arch/x86/kernel/traps.c, by behaviour).
+    info.code = vec == vector::breakpoint ? sig::kernel : sig::trap_trace;
+    if (vec == vector::debug) {
+        info.fault = true;
+        info.address = get(t, Reg::rip);
+    }
+    force(t, info);
+    co_return true;
+}
+
+bool Kernel::fetch(Addr va, bool again) {
+    Task& t = *current_;
+    sync_clock();
+    if (!again && scheduler_.policy().switch_before_fetch(scheduler_, t, va)) {
+        switch_wanted_ = true;
+        return false;
+    }
+    if (observer_ != nullptr) observer_->fetch(t, va);
+    return true;
+}
+
+void Kernel::run_task(Task& t, std::uint64_t budget) {
+    current_ = &t;
+    switch_wanted_ = false;
+    if (!t.is_tracer) load(t);
+    retired_seen_ = cpu_->retired();
+    if (t.resume_point) {
+        if (!go_on(t) || switch_wanted_) return;
+    } else if (has_signal(t) && !(observer_ != nullptr && observer_->holds_signals(t))) {
+        deliver(t);
+        if (!finish(t)) return;
+    }
+    const std::uint64_t end = cpu_->retired() + budget;
+    while (!switch_wanted_ && !stop_requested_) {
+        const std::uint64_t retired = cpu_->retired();
+        const std::uint64_t left = std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, retired));
+        Exit e = cpu_->run(left);
+        sync_clock();
+        bool user = true;
+        switch (e.kind) {
+        case Exit::Kind::budget: scheduler_.policy().budget_used(scheduler_, t); return;
+        case Exit::Kind::watch: return;
+        case Exit::Kind::served:
+            if (!t.alive() || t.resume_point || t.state != Task::State::ready) return;
+            break;
+        case Exit::Kind::syscall: {
+            const std::uint64_t next = get(t, Reg::rip);
+            set(t, Reg::rcx, next);
+            set(t, Reg::r11, get(t, Reg::eflags));
+            const bool step = e.trap_flag;
+            user = begin(t, syscalls_->syscall(t));
+            if (user && step) user = begin(t, trap_path(t, vector::debug)); // the trap that TF owes after the call
+            break;
+        }
+        case Exit::Kind::exception: user = begin(t, exception(t, e)); break;
+        }
+        if (!user) return;
+    }
+}
+
+bool Kernel::emulate_rdtsc(Task& t, Addr rip) {
+    std::uint8_t bytes[2] = {};
+    if (!t.process->mm->read(rip, bytes, 2) || bytes[0] != 0x0f || bytes[1] != 0x31) return false;
+    const Cycles c = scheduler_.now(t);
+    set(t, Reg::rax, c & 0xffffffff);
+    set(t, Reg::rdx, c >> 32);
+    set(t, Reg::rip, rip + 2);
+    return true;
+}
+
+Path<bool> Kernel::exception(Task& t, Exit e) {
+    const Addr rip = get(t, Reg::rip);
+    SigInfo info;
+    info.fault = true;
+    info.address = rip;
+    t.trap_vector = e.vector;
+    t.trap_error = e.error_code;
+    t.trap_address = e.address;
+    switch (e.vector) {
+    case vector::page_fault: {
+        const Mm::Fault f = t.process->mm->fault(e.address, e.error_code);
+        co_await step(t, Step::fault, e.address, static_cast<std::uint64_t>(f));
+        if (f == Mm::Fault::handled) co_return true;
+        info.signo = f == Mm::Fault::bus ? sig::bus : sig::segv;
+        info.code = f == Mm::Fault::accerr ? sig::segv_accerr : f == Mm::Fault::bus ? sig::bus_adrerr : sig::segv_maperr;
+        info.address = e.address;
+        if (f == Mm::Fault::out_of_memory) info.signo = sig::kill; // what the kernel's OOM killer would do
+        break;
+    }
+    case vector::divide:
+        info.signo = sig::fpe;
+        info.code = sig::fpe_intdiv;
+        break;
+    case vector::x87:
+    case vector::simd:
+        info.signo = sig::fpe;
+        info.code = 8; // FPE_FLTUNK: the engine does not raise the flags that would tell more
+        break;
+    case vector::invalid_opcode:
+        info.signo = sig::ill;
+        info.code = sig::ill_opn;
+        break;
+    case vector::alignment:
+        info.signo = sig::bus;
+        info.code = 1; // BUS_ADRALN
+        break;
+    default:
+        if (e.vector == vector::general_protection && emulate_rdtsc(t, rip)) co_return true;
+        // #GP: a privileged instruction, a non-canonical address, int n, which has no gate here.
+        if (e.vector >= 32) set(t, Reg::rip, rip - 2);
+        info.signo = sig::segv;
+        info.code = sig::kernel;
+        info.address = 0;
+        break;
+    }
+    if (observer_ != nullptr) observer_->before_fault_signal(t);
+    force(t, info);
+    co_return true;
+}
+
+Outcome Kernel::run() {
+    for (;;) {
+        if (stop_requested_) return {Outcome::Kind::stopped, 0};
+        if (cpu_->retired() >= config_.limit) return {Outcome::Kind::limit, 0};
+        if (processes_.empty() && std::none_of(tasks_.begin(), tasks_.end(), [](auto& t) { return t->alive(); }))
+            return {Outcome::Kind::exited, first_status_};
+        const Choice c = scheduler_.next();
+        if (c.task == nullptr) {
+            if (stop_requested_) continue;
+            if (first_gone_ && tasks_.empty()) return {Outcome::Kind::exited, first_status_};
+            return {Outcome::Kind::deadlock, 0};
+        }
+        run_task(*c.task, c.budget);
+        current_ = nullptr;
+        // Those that ended while they ran can go now: nothing refers to them any more.
+        std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });
+    }
+}
+
+Cycles Kernel::now(const Task& t) const {
+    return scheduler_.now(t) + (&t == current_ ? cpu_->retired() - retired_seen_ : 0);
+}
+
+Cycles Kernel::latest() const {
+    Cycles c = scheduler_.global_now();
+    for (const VirtualCpu& v : const_cast<Kernel*>(this)->scheduler_.cpus()) c = std::max(c, v.clock);
+    return c;
+}
+
+std::uint64_t Kernel::nanoseconds(Cycles c) const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::uint64_t>(static_cast<Wide>(c) * 1'000'000'000 / config_.cost->hz);
+}
+
+Cycles Kernel::cycles(std::uint64_t ns) const {
+    __extension__ using Wide = unsigned __int128;
+    const Wide c = static_cast<Wide>(ns) * config_.cost->hz / 1'000'000'000;
+    return c > (~0ull >> 2) ? ~0ull >> 2 : static_cast<Cycles>(c);
+}
+
+} // namespace trapline

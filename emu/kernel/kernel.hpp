@@ -1,0 +1,233 @@
+// emu/kernel/kernel.hpp: the virtual kernel: tasks on virtual CPUs, traps, steps, signals, time.
+//
+// One user-mode exit after another is turned into a *path* (path.hpp): a trap, a fault or a system call. The path runs at
+// once, inside the engine's callback for #BP and #DB, until it ends or is suspended at a step; then the scheduler chooses.
+// The kernel knows nothing of probes or files. It calls two interfaces: a SyscallHandler (loader/) and a KernelObserver
+// (probes/), the latter at the places where Linux calls its own uprobes hooks.
+//
+// One hit, as the kernel sees it:
+//     engine: int3  ->  Kernel::trap  ->  KernelObserver::breakpoint (a path: probes/hit.cpp)  ->  steps ...
+//     path ends     ->  Kernel::finish: exit, signals, or back to user mode
+// Read next: kernel.cpp, then probes/hit.hpp.
+#pragma once
+
+#include "emu/kernel/cost.hpp"
+#include "emu/kernel/log.hpp"
+#include "emu/kernel/scheduler.hpp"
+#include "emu/kernel/task.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace trapline {
+
+class Kernel;
+
+/// What loader/ does for the kernel.
+class SyscallHandler {
+  public:
+    virtual ~SyscallHandler() = default;
+    /// The system call in the task's registers; writes RAX. The value of the path is not used.
+    virtual Path<bool> syscall(Task& t) = 0;
+    /// The task is about to disappear; its registers and address space are still there.
+    virtual void task_exit(Task& t) = 0;
+    /// The last task of the process is gone; the address space still exists.
+    virtual void process_exit(Process& p) = 0;
+};
+
+/// What probes/ does for the kernel, at the places of Linux's hooks.
+class KernelObserver : public MmObserver {
+  public:
+    /// #BP: RIP is past the int3. False: not a probe's, the program gets SIGTRAP.
+    virtual Path<bool> breakpoint(Task& t) = 0;
+    /// #DB: one instruction ran with TF. False: the program's own step, SIGTRAP.
+    virtual Path<bool> single_step(Task& t) = 0;
+    /// An exception in user mode is about to become a signal: a step out of line is undone first, and RIP put right.
+    virtual void before_fault_signal(Task& t) = 0;
+    /// While true no signal is delivered to the task (a copy is being stepped).
+    virtual bool holds_signals(const Task& t) = 0;
+    /// About to execute a watched address, whatever byte is there.
+    virtual void fetch(Task& t, Addr va) = 0;
+    virtual void task_created(Task& parent, Task& child) = 0;
+    virtual void task_exit(Task& t) = 0;
+    /// The task's process runs a new program; the old address space is gone.
+    virtual void executed(Task& t) = 0;
+};
+
+struct KernelConfig {
+    unsigned cpus = 2;
+    std::uint64_t seed = 0;
+    std::uint64_t ram = 4ull << 30;                   ///< bytes of guest memory, also the limit
+    std::uint64_t limit = ~0ull;                      ///< instructions, then the run ends
+    const CostProfile* cost = &cost_profiles().front();
+    std::uint64_t start_time = 1'767'225'600;         ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
+};
+
+struct Outcome {
+    enum class Kind : std::uint8_t {
+        exited,   ///< the first process ended; `status` in wait status format
+        limit,    ///< the instruction limit was reached
+        deadlock, ///< every task waits for something that cannot happen
+        stopped,  ///< the policy or the caller asked for an end
+    };
+    Kind kind = Kind::exited;
+    int status = 0;
+};
+
+class Kernel final : private TrapService {
+  public:
+    Kernel(KernelConfig config, Policy& policy);
+    ~Kernel() override;
+
+    void attach(SyscallHandler* handler) { syscalls_ = handler; }
+    void attach(KernelObserver* observer);
+
+    // Tasks and processes.
+    Process& create_process(Process* parent);
+    /// A thread of `p` with pristine registers, not yet ready.
+    Task& create_task(Process& p);
+    /// A tracing program's thread, named k1, k2 …: it runs `path` when scheduled.
+    Task& create_tracer();
+    void start(Task& t);
+    /// Starts a tracer on a path.
+    void start(Task& tracer, Path<bool> path);
+    std::shared_ptr<Mm> create_mm();
+    [[nodiscard]] Process* process(int pid) const;
+    [[nodiscard]] Process* first_process() const { return first_; }
+    [[nodiscard]] const std::map<int, std::unique_ptr<Process>>& processes() const { return processes_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<Task>>& tasks() const { return tasks_; }
+    [[nodiscard]] Task* task(int tid) const;
+    [[nodiscard]] Task* task_named(std::string_view name) const;
+    /// The task ends when its current path does; `everybody`: so does its whole process.
+    void exit(Task& t, int status, bool everybody);
+    /// execve has replaced the program: the process's other threads end, handlers are reset, observers are told.
+    void executed(Task& t, std::shared_ptr<Mm> mm);
+    /// The process's remaining record disappears (it has been waited for).
+    void reap(Process& p);
+    WaitQueue& child_queue() { return child_queue_; } ///< woken when any process changes state
+
+    // Steps and sleeping, for kernel paths.
+    struct [[nodiscard]] StepAwait {
+        Task& task;
+        bool suspend;
+        [[nodiscard]] bool await_ready() const noexcept { return !suspend; }
+        void await_suspend(std::coroutine_handle<> h) const noexcept { task.resume_point = h; }
+        void await_resume() const noexcept {}
+    };
+    StepAwait step(Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {}) {
+        return {t, record(t, s, object, value, text) && !atomic_};
+    }
+    /// The same for code that is not a path: an event, but nobody else can run here.
+    void note(const Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {}) {
+        record(t, s, object, value, text);
+    }
+    struct [[nodiscard]] Sleep {
+        Task& task;
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        void await_suspend(std::coroutine_handle<> h) const noexcept { task.resume_point = h; }
+        [[nodiscard]] Wake await_resume() const noexcept { return task.wake_reason; }
+    };
+    /// Sleeps until woken, or `deadline` (virtual cycles, ~0: none), or a signal if `interruptible`.
+    Sleep sleep(Task& t, WaitQueue* queue, Cycles deadline = ~0ull, bool interruptible = true);
+    void wake(Task& t, Wake reason = Wake::woken);
+    /// Wakes up to `n` sleepers; returns how many.
+    unsigned wake(WaitQueue& q, unsigned n = ~0u);
+    /// Runs a path to its end now; its steps are events, but nobody else can run at them.
+    bool run_atomically(Path<bool> path);
+
+    // Registers of any task, on the CPU or not.
+    [[nodiscard]] std::uint64_t get(const Task& t, Reg r) const {
+        return &t == loaded_ ? cpu_->get(r) : t.context->get(r);
+    }
+    void set(Task& t, Reg r, std::uint64_t v) { &t == loaded_ ? cpu_->set(r, v) : t.context->set(r, v); }
+    /// The task's registers go on the CPU, for what only the CPU can do (SSE and x87 state).
+    void load(Task& t);
+    /// The child starts with a copy of the parent's registers.
+    void copy_registers(Task& from, Task& to);
+
+    // Signals (signal.cpp).
+    void send(Process& p, const SigInfo& info);
+    void send(Task& t, const SigInfo& info);
+    /// A fault of the task's own: neither blocking nor ignoring helps.
+    void force(Task& t, SigInfo info);
+    [[nodiscard]] bool has_signal(const Task& t) const;
+    void sigreturn(Task& t);
+    /// Kills the process with the signal's default action.
+    void terminate(Task& t, int signo);
+
+    // Time.
+    [[nodiscard]] Cycles now(const Task& t) const;
+    [[nodiscard]] std::uint64_t nanoseconds(Cycles c) const;
+    [[nodiscard]] Cycles cycles(std::uint64_t ns) const;
+    [[nodiscard]] Timers& timers() { return scheduler_.timers(); }
+    [[nodiscard]] Cycles latest() const;
+
+    [[nodiscard]] Cpu& cpu() { return *cpu_; }
+    [[nodiscard]] Frames& frames() { return *frames_; }
+    [[nodiscard]] Log& log() { return log_; }
+    [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
+    [[nodiscard]] const KernelConfig& config() const { return config_; }
+    [[nodiscard]] Rng& rng() { return rng_; }
+    [[nodiscard]] std::uint32_t created_processes() const { return process_numbers_; }
+    [[nodiscard]] std::uint32_t created_tasks() const { return user_tasks_; }
+    /// Events since the start, and instructions since the last event: a position in the run (tokens).
+    [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> position() const;
+
+    /// Runs until the first process is gone and every other with it, or an end is forced.
+    Outcome run();
+    /// Asks `run` to return as soon as it can.
+    void request_stop() { stop_requested_ = true; }
+
+  private:
+    bool trap(unsigned vector) override;
+    bool fetch(Addr va, bool again) override;
+    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text);
+    void sync_clock();
+    void run_task(Task& t, std::uint64_t budget);
+    bool go_on(Task& t);
+    bool begin(Task& t, Path<bool> path);
+    bool finish(Task& t);
+    Path<bool> exception(Task& t, Exit e);
+    Path<bool> trap_path(Task& t, unsigned vector);
+    bool emulate_rdtsc(Task& t, Addr rip);
+    void bury(Task& t);
+    void bury_process(Process& p);
+    void make_ready(Task& t);
+    int fresh_pid() { return ++last_pid_; }
+    // signal.cpp
+    void deliver(Task& t);
+    bool push_frame(Task& t, const SigInfo& info, const SigAction& action);
+    void notify(Task& t);
+    void stop_process(Process& p);
+    void continue_process(Process& p);
+
+    KernelConfig config_;
+    std::unique_ptr<Frames> frames_;
+    std::unique_ptr<Cpu> cpu_;
+    Log log_;
+    Scheduler scheduler_;
+    Rng rng_;
+    SyscallHandler* syscalls_ = nullptr;
+    KernelObserver* observer_ = nullptr;
+
+    std::map<int, std::unique_ptr<Process>> processes_;
+    std::vector<std::unique_ptr<Task>> tasks_; // alive, by serial number
+    Process* first_ = nullptr;
+    int first_status_ = 0;
+    bool first_gone_ = false;
+    WaitQueue child_queue_;
+
+    Task* loaded_ = nullptr;  // whose registers are on the engine
+    Task* current_ = nullptr; // who runs now
+    bool switch_wanted_ = false;
+    bool atomic_ = false;
+    bool stop_requested_ = false;
+    std::uint64_t retired_seen_ = 0;      // by sync_clock
+    std::uint64_t retired_at_event_ = 0;
+    std::uint32_t serials_ = 0, process_numbers_ = 0, tracers_ = 0, mms_ = 0, user_tasks_ = 0;
+    int last_pid_ = 999;
+};
+
+} // namespace trapline

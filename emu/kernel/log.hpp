@@ -1,0 +1,56 @@
+// emu/kernel/log.hpp: the event log and its running hash.
+//
+// Everything that happens in the machine is an Event, in one total order. Each is folded into a 64-bit hash; the same inputs
+// give the same events and so the same hash, on any machine. A writer may be attached to put the events into a file; without
+// one the log costs a few nanoseconds an event. Events carry names and numbers only: no host address, no host time.
+#pragma once
+
+#include "emu/kernel/step.hpp"
+#include "emu/types.hpp"
+
+#include <functional>
+#include <string_view>
+
+namespace trapline {
+
+struct Event {
+    std::uint64_t number = 0; ///< position in the total order, from 1
+    Cycles time = 0;          ///< virtual time of the CPU it happened on
+    std::uint32_t task = 0;   ///< serial number of the task, from 1 in order of creation; 0: the machine
+    std::uint16_t cpu = 0;
+    Step step{};
+    std::uint64_t object = 0; ///< what the step was done to: an address, a slot, a system call's number
+    std::uint64_t value = 0;  ///< a second number: a result, a frame, a signal's address
+    std::string_view text;    ///< a name where a number says too little: a system call, a signal, written bytes' digest
+};
+
+class Log {
+  public:
+    void record(Event& e) {
+        e.number = ++count_;
+        mix(e.time ^ (std::uint64_t{e.task} << 32 | std::uint64_t{e.cpu} << 16 | static_cast<std::uint64_t>(e.step)));
+        mix(e.object);
+        mix(e.value);
+        for (char c : e.text) mix(static_cast<unsigned char>(c));
+        if (writer_) writer_(e);
+    }
+    /// Folds bytes that enter or leave the machine into the hash: input read, output written.
+    void bytes(const void* data, std::size_t n);
+
+    [[nodiscard]] std::uint64_t hash() const { return hash_; }
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    void set_writer(std::function<void(const Event&)> w) { writer_ = std::move(w); }
+
+  private:
+    // One multiplication to 128 bits, folded: the mixing step of wyhash and its family.
+    void mix(std::uint64_t v) {
+        __extension__ using Wide = unsigned __int128;
+        const Wide p = static_cast<Wide>(hash_ ^ v ^ 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93;
+        hash_ = static_cast<std::uint64_t>(p) ^ static_cast<std::uint64_t>(p >> 64);
+    }
+    std::uint64_t hash_ = 0x7472617069696e65;
+    std::uint64_t count_ = 0;
+    std::function<void(const Event&)> writer_;
+};
+
+} // namespace trapline

@@ -1,0 +1,176 @@
+// Sending, choosing and delivering signals. The frame is Linux's struct rt_sigframe for x86-64.
+#include "emu/kernel/signal.hpp"
+
+#include "emu/check.hpp"
+#include "emu/kernel/kernel.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace trapline {
+namespace {
+
+enum class Default : std::uint8_t { terminate, ignore, stop, resume };
+
+Default default_action(int signo) {
+    switch (signo) {
+    case sig::chld:
+    case sig::urg:
+    case sig::winch: return Default::ignore;
+    case sig::cont: return Default::resume;
+    case sig::stop:
+    case sig::tstp:
+    case sig::ttin:
+    case sig::ttou: return Default::stop;
+    default: return Default::terminate;
+    }
+}
+
+bool dumps_core(int signo) {
+    constexpr std::uint64_t kCore = sig::bit(sig::quit) | sig::bit(sig::ill) | sig::bit(sig::trap) | sig::bit(sig::abrt) |
+                                    sig::bit(sig::bus) | sig::bit(sig::fpe) | sig::bit(sig::segv) | sig::bit(24) |
+                                    sig::bit(25) | sig::bit(sig::sys);
+    return (kCore & sig::bit(signo)) != 0;
+}
+
+} // namespace
+
+void PendingSignals::add(const SigInfo& info) {
+    constexpr int kFirstRealtime = 32;
+    if (info.signo < kFirstRealtime && (set_ & sig::bit(info.signo)) != 0) return;
+    queue_.push_back(info);
+    set_ |= sig::bit(info.signo);
+}
+
+std::optional<SigInfo> PendingSignals::take(std::uint64_t blocked) {
+    std::uint64_t ready = set_ & ~(blocked & ~sig::unblockable);
+    if (ready == 0) return std::nullopt;
+    // Faults first, then by number (kernel/signal.c: SYNCHRONOUS_MASK, by behaviour).
+    constexpr std::uint64_t kSynchronous = sig::bit(sig::segv) | sig::bit(sig::bus) | sig::bit(sig::ill) |
+                                           sig::bit(sig::trap) | sig::bit(sig::fpe) | sig::bit(sig::sys);
+    if ((ready & kSynchronous) != 0) ready &= kSynchronous;
+    const int signo = std::countr_zero(ready) + 1;
+    auto it = std::find_if(queue_.begin(), queue_.end(), [&](const SigInfo& i) { return i.signo == signo; });
+    SigInfo info = *it;
+    queue_.erase(it);
+    if (std::none_of(queue_.begin(), queue_.end(), [&](const SigInfo& i) { return i.signo == signo; }))
+        set_ &= ~sig::bit(signo);
+    return info;
+}
+
+void PendingSignals::remove(std::uint64_t set) {
+    std::erase_if(queue_, [&](const SigInfo& i) { return (sig::bit(i.signo) & set) != 0; });
+    set_ &= ~set;
+}
+
+bool Kernel::has_signal(const Task& t) const {
+    if (t.process == nullptr) return false;
+    return ((t.pending.set() | t.process->pending.set()) & ~(t.blocked_signals & ~sig::unblockable)) != 0;
+}
+
+/// A sleeping task that may take the signal wakes up.
+void Kernel::notify(Task& t) {
+    if (t.state == Task::State::blocked && t.interruptible && has_signal(t)) wake(t, Wake::signal);
+}
+
+void Kernel::send(Process& p, const SigInfo& info) {
+    if (p.zombie) return;
+    if (info.signo == sig::cont || info.signo == sig::kill) continue_process(p);
+    const SigAction& a = p.actions[static_cast<std::size_t>(info.signo)];
+    const bool ignored = a.handler == sig::handler_ignore ||
+                         (a.handler == sig::handler_default && default_action(info.signo) == Default::ignore);
+    const bool everybody_blocks = std::all_of(p.tasks.begin(), p.tasks.end(), [&](const Task* t) {
+        return (t->blocked_signals & sig::bit(info.signo)) != 0;
+    });
+    if (ignored && !everybody_blocks) return;
+    p.pending.add(info);
+    // The main thread if it will take it, else the first that will (kernel/signal.c, complete_signal).
+    for (Task* t : p.tasks)
+        if ((t->blocked_signals & sig::bit(info.signo)) == 0 || info.signo == sig::kill) return notify(*t);
+}
+
+void Kernel::send(Task& t, const SigInfo& info) {
+    if (info.signo == sig::cont || info.signo == sig::kill) continue_process(*t.process);
+    const SigAction& a = t.process->actions[static_cast<std::size_t>(info.signo)];
+    const bool ignored = a.handler == sig::handler_ignore ||
+                         (a.handler == sig::handler_default && default_action(info.signo) == Default::ignore);
+    if (ignored && (t.blocked_signals & sig::bit(info.signo)) == 0) return;
+    t.pending.add(info);
+    notify(t);
+}
+
+void Kernel::force(Task& t, SigInfo info) {
+    SigAction& a = t.process->actions[static_cast<std::size_t>(info.signo)];
+    const bool blocked = (t.blocked_signals & sig::bit(info.signo)) != 0;
+    if (blocked || a.handler == sig::handler_ignore) {
+        a.handler = sig::handler_default;
+        t.blocked_signals &= ~sig::bit(info.signo);
+    }
+    t.pending.add(info);
+}
+
+void Kernel::terminate(Task& t, int signo) { exit(t, signo | (dumps_core(signo) ? 0x80 : 0), true); }
+
+void Kernel::stop_process(Process& p) {
+    for (Task* t : p.tasks)
+        if (t->state == Task::State::ready) {
+            scheduler_.leave(*t);
+            t->state = Task::State::stopped;
+            switch_wanted_ |= t == current_;
+        }
+}
+
+void Kernel::continue_process(Process& p) {
+    for (Task* t : p.tasks)
+        if (t->state == Task::State::stopped) make_ready(*t);
+}
+
+void Kernel::deliver(Task& t) {
+    if (observer_ != nullptr && observer_->holds_signals(t)) return;
+    Process& p = *t.process;
+    // A call that a signal cut short starts again unless a handler without SA_RESTART runs (ERESTARTSYS).
+    auto restart = [&] {
+        if (!std::exchange(t.restart_syscall, false)) return;
+        set(t, Reg::rax, t.restart_number);
+        set(t, Reg::rip, get(t, Reg::rip) - 2);
+    };
+    for (;;) {
+        std::optional<SigInfo> info = t.pending.take(t.blocked_signals);
+        if (!info) info = p.pending.take(t.blocked_signals);
+        if (!info) {
+            restart();
+            if (std::exchange(t.restore_mask, false)) t.blocked_signals = t.saved_mask;
+            return;
+        }
+        SigAction& a = p.actions[static_cast<std::size_t>(info->signo)];
+        note(t, Step::signal, static_cast<std::uint64_t>(info->signo), info->address, signal_name(info->signo));
+        if (a.handler == sig::handler_ignore) continue;
+        if (a.handler == sig::handler_default) {
+            switch (default_action(info->signo)) {
+            case Default::ignore:
+            case Default::resume: continue;
+            case Default::stop: return stop_process(p);
+            case Default::terminate: return terminate(t, info->signo);
+            }
+        }
+        if ((a.flags & sig::sa_restart) != 0) restart();
+        t.restart_syscall = false;
+        const SigAction action = a;
+        if ((a.flags & sig::sa_resethand) != 0) a = SigAction{};
+        if (!push_frame(t, *info, action)) return terminate(t, sig::segv);
+        t.restore_mask = false;
+        t.blocked_signals |= action.mask & ~sig::unblockable;
+        if ((action.flags & sig::sa_nodefer) == 0) t.blocked_signals |= sig::bit(info->signo);
+    }
+}
+
+std::string_view signal_name(int signo) {
+    static constexpr std::array<std::string_view, 32> kNames = {
+        "SIG0",    "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",  "SIGTRAP", "SIGABRT", "SIGBUS",    "SIGFPE",  "SIGKILL",  "SIGUSR1",
+        "SIGSEGV", "SIGUSR2", "SIGPIPE",   "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN",
+        "SIGTTOU", "SIGURG",  "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",    "SIGPWR",  "SIGSYS"};
+    return signo >= 0 && signo < 32 ? kNames[static_cast<std::size_t>(signo)] : "SIGRT";
+}
+
+} // namespace trapline
