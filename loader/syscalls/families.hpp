@@ -1,0 +1,17 @@
+// loader/syscalls/families.hpp: the families of system calls, a file each. The table is their union, ordered by number.
+#pragma once
+
+#include "loader/syscalls/call.hpp"
+
+namespace trapline {
+
+std::span<const SyscallInfo> process_calls(); ///< fork, clone, execve, wait4, exit, ids, limits
+std::span<const SyscallInfo> thread_calls();  ///< futex, set_tid_address, robust lists, scheduling
+std::span<const SyscallInfo> signal_calls();  ///< rt_sig*, kill, tgkill, sigaltstack, pause
+std::span<const SyscallInfo> time_calls();    ///< clocks, sleeps, timers
+std::span<const SyscallInfo> system_calls();  ///< uname, getrandom, arch_prctl, prctl, sysinfo, getcpu
+std::span<const SyscallInfo> memory_calls();  ///< mmap, munmap, mprotect, mremap, brk, madvise, mlock
+std::span<const SyscallInfo> file_calls();    ///< open, close, dup, fcntl, stat, directories, links
+std::span<const SyscallInfo> io_calls();      ///< read, write, seek, pipes, poll, select, ioctl, sendfile
+
+} // namespace trapline
