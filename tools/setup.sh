@@ -47,7 +47,7 @@ apt_quietly() {
     as_root apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
 }
 fail_with_log() {
-    grep -E '^(E|Err|W):' "$log" | sort -u | tail -n 5 >&2 || true
+    grep '^E:' "$log" | sort -u | tail -n 3 >&2 || true
     fail "$*"
 }
 
@@ -98,8 +98,8 @@ provide_unicorn() {
         unicorn_pin "${unicorn_packages[*]}" 990 | write_file "$preferences"
     else
         entry=$(debian_entry "$release")
-        [ -n "$entry" ] || fail "no source of Debian's main archive for '$release' is configured, so Unicorn" \
-            "$unicorn_at_least cannot be found; install libunicorn-dev >= $unicorn_at_least by hand"
+        [ -n "$entry" ] || fail_with_log "none of this machine's package sources serves Debian's main archive for" \
+            "'$release', so Unicorn cannot be found beside it; install libunicorn-dev >= $unicorn_at_least by hand"
         source=$sources_stem.list
         case $entry in *.sources:*) source=$sources_stem.sources ;; esac
         { unicorn_pin '*' -10 && unicorn_pin "${unicorn_packages[*]}" 990; } | write_file "$preferences"

@@ -42,8 +42,9 @@ int main() {
     std::cout << "caught " << caught << ", destroyed " << destroyed << '\n';
 
     const std::unique_ptr<Shape> shape = std::make_unique<Circle>();
+    const Shape& what = *shape;
     std::cout << (dynamic_cast<Circle*>(shape.get()) != nullptr) << (dynamic_cast<Square*>(shape.get()) != nullptr)
-              << (typeid(*shape) == typeid(Circle)) << '\n';
+              << (typeid(what) == typeid(Circle)) << '\n';
     try {
         static_cast<void>(dynamic_cast<Square&>(*shape));
     } catch (const std::bad_cast&) {

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Runs the guests on the machine itself: what tests expect of them in emulation
+# must be what they do here. Arguments: the folder that holds the built guests.
+cd "$1" || exit 1
+failed=0
+
+# expect EXIT-CODE OUTPUT PROGRAM [ARGUMENTS...]; the output's lines are joined by blanks.
+expect() {
+    code=$1 output=$2
+    shift 2
+    seen=$(exec 2>/dev/null; ulimit -c 0; "$@"; exit $?)
+    seen_code=$?
+    seen=$(echo $seen)
+    if [ "$seen_code" != "$code" ] || [ "$seen" != "$output" ]; then
+        echo "$*: exit code $seen_code and '$seen' instead of $code and '$output'"
+        failed=1
+    fi
+}
+
+expect 0 '2' ./two-threads
+expect 0 '3' ./three-threads
+expect 0 '1000000' ./loop
+expect 0 '7' ./loop 7
+expect 0 '2' ./faulting
+expect 0 '48' ./reads-own-text
+expect 0 '1' ./own-int3
+expect 0 'ok' ./kinds
+expect 0 'child 1 parent 1' ./fork-hot
+expect 0 '7 0' ./munmap-text
+expect 0 '1 2' ./exec-self
+expect 0 '10 42' ./segv-handler
+expect 0 '1 2 55' ./self-modify
+expect 139 '' ./jump0
+expect 139 '' ./overflow
+expect 124 '' timeout 0.2 ./forever
+for hello in ./hello-*; do expect 0 'hello, world (2)' "$hello" argument; done
+expect 0 '8000' ./threads8
+expect 0 '8000' ./threads8-static
+expect 0 'caught 10, destroyed 55 101 bad cast hit line probe slot trap 0.3' ./exceptions
+expect 0 '3' ./uses-libhot
+expect 0 'child 3 parent 3' ./uses-libhot-twice
+expect 0 '5 parent 3' ./uses-libhot-twice ./uses-libhot 5
+# The digest is sha256sum's of the same mebibyte.
+expect 0 'f5600770a8695a85fc7bb6d18a40a5b80a2b8a39c86f346a1b58f8ccc1e8fde6' ./sha 1
+if grep -q -w avx2 /proc/cpuinfo 2>/dev/null; then expect 0 '3' ./avx; fi
+exit $failed
