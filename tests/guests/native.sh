@@ -37,9 +37,11 @@ for hello in ./hello-*; do expect 0 'hello, world (2)' "$hello" argument; done
 expect 0 '8000' ./threads8
 expect 0 '8000' ./threads8-static
 expect 0 'caught 10, destroyed 55 101 bad cast hit line probe slot trap 0.3' ./exceptions
-expect 0 '3' ./uses-libhot
-expect 0 'child 3 parent 3' ./uses-libhot-twice
-expect 0 '5 parent 3' ./uses-libhot-twice ./uses-libhot 5
+if [ -e /proc/self/exe ]; then # how ld.so learns what $ORIGIN is
+    expect 0 '3' ./uses-libhot
+    expect 0 'child 3 parent 3' ./uses-libhot-twice
+    expect 0 '5 parent 3' ./uses-libhot-twice ./uses-libhot 5
+fi
 # The digest is sha256sum's of the same mebibyte.
 expect 0 'f5600770a8695a85fc7bb6d18a40a5b80a2b8a39c86f346a1b58f8ccc1e8fde6' ./sha 1
 if grep -q -w avx2 /proc/cpuinfo 2>/dev/null; then expect 0 '3' ./avx; fi
