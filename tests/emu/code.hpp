@@ -1,0 +1,83 @@
+// tests/emu/code.hpp: a machine that runs a few bytes of code, without an ELF file or system calls.
+//
+// Code stands at 0x400000 (r-x), data at 0x600000 (rw-), a stack below 0x700000. `syscall` with RAX = 60 ends the thread
+// with the status in RDI; 24 (sched_yield) does nothing. Everything else is ENOSYS.
+#pragma once
+
+#include "emu/kernel/kernel.hpp"
+
+#include <initializer_list>
+#include <vector>
+
+namespace trapline::testing {
+
+inline constexpr Addr kCode = 0x400000, kData = 0x600000, kStackTop = 0x700000;
+
+class CodeMachine : public SyscallHandler {
+  public:
+    explicit CodeMachine(std::vector<std::uint8_t> code, unsigned cpus = 2, Policy* policy = nullptr)
+        : kernel(config(cpus), policy != nullptr ? *policy : round_robin) {
+        kernel.attach(this);
+        process = &kernel.create_process(nullptr);
+        process->mm = kernel.create_mm();
+        area(kCode, 0x10000, prot::read | prot::write);
+        area(kData, 0x10000, prot::read | prot::write);
+        area(kStackTop - 0x10000, 0x10000, prot::read | prot::write);
+        process->mm->write(kCode, code.data(), code.size());
+        process->mm->protect(kCode, 0x10000, prot::read | prot::exec);
+    }
+
+    /// A thread that starts at `offset` into the code, with a stack of 4 KiB.
+    Task& thread(Addr offset = 0) {
+        Task& t = kernel.create_task(*process);
+        kernel.set(t, Reg::rip, kCode + offset);
+        kernel.set(t, Reg::rsp, kStackTop - 0x1000 * (threads_++) - 64);
+        kernel.start(t);
+        return t;
+    }
+
+    Path<bool> syscall(Task& t) override {
+        const std::uint64_t number = kernel.get(t, Reg::rax);
+        co_await kernel.step(t, Step::syscall, number);
+        if (number == 60) {
+            results.push_back(kernel.get(t, Reg::rdi));
+            kernel.exit(t, 0, false);
+        } else {
+            kernel.set(t, Reg::rax, number == 24 ? 0 : static_cast<std::uint64_t>(-38));
+        }
+        co_return true;
+    }
+    void task_exit(Task&) override {}
+    void process_exit(Process&) override {}
+
+    RoundRobin round_robin;
+    Kernel kernel;
+    Process* process = nullptr;
+    std::vector<std::uint64_t> results; ///< exit statuses in order
+
+  private:
+    static KernelConfig config(unsigned cpus) {
+        KernelConfig c;
+        c.cpus = cpus;
+        return c;
+    }
+    void area(Addr start, std::uint64_t bytes, std::uint8_t protection) {
+        Vma v;
+        v.start = start;
+        v.end = start + bytes;
+        v.prot = protection;
+        process->mm->map(std::move(v));
+    }
+    std::uint64_t threads_ = 0;
+};
+
+/// Joins pieces of code.
+inline std::vector<std::uint8_t> code(std::initializer_list<std::vector<std::uint8_t>> parts) {
+    std::vector<std::uint8_t> all;
+    for (const auto& p : parts) all.insert(all.end(), p.begin(), p.end());
+    return all;
+}
+
+inline const std::vector<std::uint8_t> kExit = {0xb8, 60, 0, 0, 0, 0x0f, 0x05}; // mov eax, 60; syscall
+
+} // namespace trapline::testing
