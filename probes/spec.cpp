@@ -16,6 +16,11 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
+/// No name and no path that anybody means has one, and an error message must stay on its line.
+bool has_control_char(std::string_view s) {
+    return std::any_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' && c != '\t'; });
+}
+
 std::string_view trim(std::string_view s) {
     while (!s.empty() && is_blank(s.front())) s.remove_prefix(1);
     while (!s.empty() && is_blank(s.back())) s.remove_suffix(1);
@@ -266,7 +271,7 @@ std::optional<Error> parse_into(std::string_view body, ProbeSpec& spec) {
         spec.is_return = true;
         place.remove_suffix(kReturn.size());
     }
-    auto parsed = parse_place(place);
+    auto parsed = parse_place(trim(place));
     if (!parsed) return parsed.error();
     static_cast<ProbePlace&>(spec) = std::move(*parsed);
     return parse_args(args, spec);
@@ -277,7 +282,8 @@ std::optional<Error> parse_into(std::string_view body, ProbeSpec& spec) {
 Result<ProbeSpec> parse_probe_spec(std::string_view text) {
     const std::string_view body = trim(text);
     if (body.empty()) return fail("the probe specification is empty", std::string(kForms));
-    if (body.find('\0') != std::string_view::npos) return fail("the probe specification contains a zero byte");
+    if (has_control_char(body))
+        return fail("the probe specification contains a control character", std::string(kForms));
     ProbeSpec spec;
     spec.text = body;
     if (auto problem = parse_into(body, spec)) {
@@ -288,6 +294,7 @@ Result<ProbeSpec> parse_probe_spec(std::string_view text) {
 }
 
 Result<ProbePlace> parse_probe_place(std::string_view text) {
+    if (has_control_char(text)) return fail("the place contains a control character", std::string(kForms));
     auto place = parse_place(trim(text));
     if (!place) place.error().what = fmt::format("place '{}': {}", text, place.error().what);
     return place;
