@@ -55,9 +55,24 @@ std::string wrapped(std::string_view text, std::size_t indent) {
     return out;
 }
 
+/// One word for a POSIX shell. Tokens hold '>' and '*', so a line to copy would otherwise overwrite files.
+std::string shell_word(std::string_view word) {
+    constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+    if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+    std::string out = "'";
+    for (const char c : word) {
+        if (c == '\'')
+            out += "'\\''";
+        else
+            out += c;
+    }
+    return out + "'";
+}
+
 std::string replay_command(const ResultRow& row, std::string_view between) {
     if (is_fine(row) || row.token.empty()) return {};
-    return fmt::format("trapline replay {}{}--token {}", one_line(row.file), between, row.token);
+    return fmt::format("trapline replay {}{}--token {}", shell_word(one_line(row.file)), between,
+                       shell_word(row.token));
 }
 
 /// The length in bytes of the well-formed UTF-8 character that `s` begins with, 0 for none (RFC 3629: shortest form

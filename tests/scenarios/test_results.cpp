@@ -34,10 +34,19 @@ TEST_SUITE("scenarios/results") {
     TEST_CASE("text has a line for each row and a line to copy for what was found") {
         const std::string text = results_text(rows());
         CHECK(mentions(text, "holds        race: inline: missed 1\n"));
-        CHECK(mentions(text, "violated     race: xol: missed is 1, expected never\n  trapline replay a.toml --token " +
+        CHECK(mentions(text, "violated     race: xol: missed is 1, expected never\n  trapline replay a.toml --token '" +
                                  kToken + "\n"));
         CHECK(mentions(text, "error        gone: no program\n"));
         CHECK_FALSE(mentions(text, "00000000")); // nobody needs to replay what holds
+    }
+
+    TEST_CASE("the line to copy is safe in a shell: a token holds '>' and a file may hold anything") {
+        ResultRow row = nasty();
+        row.file = "it's here/$(rm).toml";
+        CHECK(mentions(results_text({row}), "trapline replay 'it'\\''s here/$(rm).toml' --token '" + kToken + "'\n"));
+        row.token = "tl1:1f2e3d4c:1:xol:-";
+        row.file = "scenarios/a-b/c_d.toml";
+        CHECK(mentions(results_text({row}), "trapline replay scenarios/a-b/c_d.toml --token tl1:1f2e3d4c:1:xol:-\n"));
     }
 
     TEST_CASE("text is at most 100 columns wide, whatever the details say") {
@@ -92,8 +101,9 @@ TEST_SUITE("scenarios/results") {
         CHECK(mentions(xml, "<testsuites name=\"trapline\" tests=\"6\" failures=\"1\" errors=\"3\" skipped=\"1\">"));
         CHECK(mentions(xml, "<testsuite name=\"race\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">"));
         CHECK(mentions(xml, "<testcase classname=\"race\" name=\"inline\" file=\"a.toml\" line=\"3\"/>"));
-        CHECK(mentions(xml, "<failure type=\"violated\" message=\"missed is 1, expected never\">"
-                            "trapline replay a.toml --token tl1:1f2e3d4c:1:inline:12&gt;2,17&gt;1,19&gt;*</failure>"));
+        CHECK(mentions(
+            xml, "<failure type=\"violated\" message=\"missed is 1, expected never\">"
+                 "trapline replay a.toml --token &apos;tl1:1f2e3d4c:1:inline:12&gt;2,17&gt;1,19&gt;*&apos;</failure>"));
         CHECK(mentions(xml, "<error type=\"inconclusive\" message=\"the budget ran out\"></error>"));
         CHECK(mentions(xml, "<skipped message=\"needs root\"></skipped>"));
         CHECK(mentions(results_junit({nasty()}), "classname=\"a&lt;b&gt;&amp;&quot;&apos;#\""));
@@ -106,8 +116,8 @@ TEST_SUITE("scenarios/results") {
         CHECK(tap.starts_with(
             "TAP version 13\n1..6\nok 1 - race: inline\nnot ok 2 - race: xol\n  ---\n  status: violated\n"
             "  detail: \"missed is 1, expected never\"\n  at: \"a.toml:14\"\n"
-            "  replay: \"trapline replay a.toml --token " +
-            kToken + "\"\n  ...\nnot ok 3 - slow: xol\n"));
+            "  replay: \"trapline replay a.toml --token '" +
+            kToken + "'\"\n  ...\nnot ok 3 - slow: xol\n"));
         CHECK(mentions(tap, "ok 4 - slow: boosted # SKIP needs root\n"));
         CHECK(mentions(tap, "not ok 5 - lost: xol\n"));
     }

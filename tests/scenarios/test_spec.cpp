@@ -92,6 +92,7 @@ TEST_SUITE("probes/spec") {
         CHECK(probe.args[4].expr == "\\-4");
         CHECK(probe.args[5].type == "x8[4]");
         CHECK(probe.args[6].name == "bits");
+        CHECK(spec("p :hot +u8(%si):string").args[0].expr == "+u8(%si)");
         CHECK(spec("r:group/mine a:f $retval").name == "group/mine");
     }
 
@@ -100,6 +101,8 @@ TEST_SUITE("probes/spec") {
         CHECK(mentions(refused("main").hint, "write :main"));
         CHECK(mentions(refused("0x401136").hint, "@0x401136"));
         CHECK(mentions(refused("/bin/x:").what, "nothing follows"));
+        CHECK(mentions(refused(":+3").what, "symbol is empty"));
+        CHECK(mentions(refused(":@@GLIBC_2.2.5").what, "symbol is empty"));
         CHECK(mentions(refused(":hot+").what, "not an offset"));
         CHECK(mentions(refused(":hot+3+4").what, "'3+4' is not an offset"));
         CHECK(mentions(refused(":hot+0x10000000000000000").what, "not an offset"));

@@ -81,6 +81,9 @@ TEST_SUITE("scenarios/verdict") {
         CHECK(judge("[[expect]]\nmissed = \"never\"\n", observed(runs)).token == "token3");
         CHECK(judge("[[expect]]\nmissed = \"sometimes\"\n", observed(runs)).token == "token3");
         CHECK(judge("[[expect]]\nmissed = 1\n", observed(runs)).token == "token2");
+        runs[0] = run(3);
+        runs[0].preemptions = 4; // the same number as run 2, with more preemptions, and before it
+        CHECK(judge("[[expect]]\nmissed = 1\n", observed(runs)).token == "token2");
     }
 
     TEST_CASE("a number must be met by every run") {
@@ -142,6 +145,8 @@ TEST_SUITE("scenarios/verdict") {
         CHECK(status("[[expect]]\nmissed = \"sometimes\"\n", some) == Status::holds);
         CHECK(status("[[expect]]\nmissed = 0\n", some) == Status::violated);
         CHECK(status("[[expect]]\nmissed = \"never\"\n", Observed{}) == Status::inconclusive);
+        CHECK(judge("[[expect]]\nmissed = \"never\"\nexit = 0\n", some).detail ==
+              "missed is 1 in 1 of 2 runs, expected never"); // and no word about the budget
         Observed one = observed({run(0)});
         one.budget_ran_out = true;
         CHECK(judge("[[expect]]\nmissed = \"never\"\n", one).detail ==
