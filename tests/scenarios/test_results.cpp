@@ -35,7 +35,7 @@ TEST_SUITE("scenarios/results") {
         const std::string text = results_text(rows());
         CHECK(mentions(text, "holds        race: inline: missed 1\n"));
         CHECK(mentions(text, "violated     race: xol: missed is 1, expected never\n  trapline replay a.toml --token '" +
-                                 kToken + "\n"));
+                                 kToken + "'\n"));
         CHECK(mentions(text, "error        gone: no program\n"));
         CHECK_FALSE(mentions(text, "00000000")); // nobody needs to replay what holds
     }
