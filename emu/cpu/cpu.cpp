@@ -173,6 +173,7 @@ void Cpu::on_interrupt(unsigned vec) {
         // The trap came between two iterations of a rep string instruction: it has not retired.
         if (last_size_ != 0 && rip == last_pc_ && rep_block_ == last_pc_) remaining_ += 1;
         last_size_ = 0;
+        rep_block_ = 1;
         return serve(vec);
     }
     if (stepping_) end_stepping();
@@ -211,6 +212,7 @@ void Cpu::give_back(Addr rip) {
         remaining_ += walk({bytes.data(), n}).count;
     }
     last_size_ = 0;
+    rep_block_ = 1;
 }
 
 void Cpu::begin_stepping() {

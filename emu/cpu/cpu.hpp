@@ -82,6 +82,10 @@ class Cpu {
     void use(PhysAddr root, FetchMap& fetch);
     /// Switches to an address space without user pages, for when the current one is about to go.
     void use_idle();
+    /// The same, if the address space with this root is the one in use.
+    void leave(PhysAddr root) {
+        if (root == root_) use_idle();
+    }
     /// Drops every translation of the address space with this root, if it is the one in use (a switch drops them anyway).
     /// Needed when a present entry changes or goes, not when one is added; ~250 ns.
     void flush_tlb_of(PhysAddr root);

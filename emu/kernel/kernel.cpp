@@ -38,10 +38,23 @@ Kernel::Kernel(KernelConfig config, Policy& policy)
 }
 
 Kernel::~Kernel() {
-    cpu_->use_idle();
-    for (auto& t : tasks_) t->path = {};
+    abandon();
     tasks_.clear();
     processes_.clear();
+}
+
+void Kernel::abandon() {
+    cpu_->use_idle();
+    for (auto& t : tasks_) {
+        if (t->queue != nullptr) t->queue->remove(*t); // the queue may live in the path
+        t->queue = nullptr;
+        t->resume_point = nullptr;
+        t->path = {};
+    }
+    for (auto& [pid, p] : processes_) {
+        p->files.reset();
+        p->system.reset();
+    }
 }
 
 /// Moves the running task's clock forward by what it has executed since the last look.
@@ -94,7 +107,7 @@ Kernel::Sleep Kernel::sleep(Task& t, WaitQueue* queue, Cycles deadline, bool int
     scheduler_.leave(t);
     t.state = Task::State::blocked;
     switch_wanted_ = true;
-    if (interruptible && has_signal(t)) wake(t, Wake::signal); // it came before the sleep
+    if (interruptible && ends_sleep(t)) wake(t, Wake::signal); // it came before the sleep
     return {t};
 }
 
@@ -249,6 +262,7 @@ bool Kernel::emulate_rdtsc(Task& t, Addr rip) {
 
 Path<bool> Kernel::exception(Task& t, Exit e) {
     const Addr rip = get(t, Reg::rip);
+    if (observer_ != nullptr) observer_->not_executed(t, rip);
     SigInfo info;
     info.fault = true;
     info.address = rip;

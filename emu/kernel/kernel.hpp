@@ -44,7 +44,9 @@ class KernelObserver : public MmObserver {
     virtual Path<bool> breakpoint(Task& t) = 0;
     /// #DB: one instruction ran with TF. False: the program's own step, SIGTRAP.
     virtual Path<bool> single_step(Task& t) = 0;
-    /// An exception in user mode is about to become a signal: a step out of line is undone first, and RIP put right.
+    /// An exception came: the instruction at `rip` was entered and has not completed (it may be restarted).
+    virtual void not_executed(Task& t, Addr rip) = 0;
+    /// The exception is about to become a signal: a step out of line is undone first, and RIP put right.
     virtual void before_fault_signal(Task& t) = 0;
     /// While true no signal is delivered to the task (a copy is being stepped).
     virtual bool holds_signals(const Task& t) = 0;
@@ -91,6 +93,8 @@ class Kernel final : private TrapService {
     /// A tracing program's thread, named k1, k2 …: it runs `path` when scheduled.
     Task& create_tracer();
     void start(Task& t);
+    /// The same for what fork or clone made; observers are told first (uprobe_copy_process).
+    void start_child(Task& parent, Task& child);
     /// Starts a tracer on a path.
     void start(Task& tracer, Path<bool> path);
     std::shared_ptr<Mm> create_mm();
@@ -134,6 +138,8 @@ class Kernel final : private TrapService {
     void wake(Task& t, Wake reason = Wake::woken);
     /// Wakes up to `n` sleepers; returns how many.
     unsigned wake(WaitQueue& q, unsigned n = ~0u);
+    /// The task that runs now; while none does, a stand-in for the machine itself (serial number 0).
+    Task& actor() { return current_ != nullptr ? *current_ : machine_; }
     /// Runs a path to its end now; its steps are events, but nobody else can run at them.
     bool run_atomically(Path<bool> path);
 
@@ -177,6 +183,9 @@ class Kernel final : private TrapService {
 
     /// Runs until the first process is gone and every other with it, or an end is forced.
     Outcome run();
+    /// Ends every path where it is and gives up what system calls keep: nothing runs after this. For whoever serves them,
+    /// before it goes.
+    void abandon();
     /// Asks `run` to return as soon as it can.
     void request_stop() { stop_requested_ = true; }
 
@@ -199,6 +208,7 @@ class Kernel final : private TrapService {
     // signal.cpp
     void deliver(Task& t);
     bool push_frame(Task& t, const SigInfo& info, const SigAction& action);
+    [[nodiscard]] bool ends_sleep(const Task& t) const;
     void notify(Task& t);
     void stop_process(Process& p);
     void continue_process(Process& p);
@@ -211,6 +221,7 @@ class Kernel final : private TrapService {
     Rng rng_;
     SyscallHandler* syscalls_ = nullptr;
     KernelObserver* observer_ = nullptr;
+    MmObserver* mm_observer_ = nullptr; // the same object, as address spaces know it
 
     std::map<int, std::unique_ptr<Process>> processes_;
     std::vector<std::unique_ptr<Task>> tasks_; // alive, by serial number
@@ -219,6 +230,7 @@ class Kernel final : private TrapService {
     bool first_gone_ = false;
     WaitQueue child_queue_;
 
+    Task machine_; // the actor of what happens while no task runs
     Task* loaded_ = nullptr;  // whose registers are on the engine
     Task* current_ = nullptr; // who runs now
     bool switch_wanted_ = false;

@@ -6,10 +6,13 @@
 
 namespace trapline {
 
-void Kernel::attach(KernelObserver* observer) { observer_ = observer; }
+void Kernel::attach(KernelObserver* observer) {
+    observer_ = observer;
+    mm_observer_ = observer;
+}
 
 std::shared_ptr<Mm> Kernel::create_mm() {
-    return std::make_shared<Mm>(*frames_, *cpu_, ++mms_, Layout{}, observer_);
+    return std::make_shared<Mm>(*frames_, *cpu_, ++mms_, Layout{}, mm_observer_);
 }
 
 Process& Kernel::create_process(Process* parent) {
@@ -53,6 +56,11 @@ Task& Kernel::create_tracer() {
 void Kernel::start(Task& t) {
     make_ready(t);
     note(t, Step::created, static_cast<std::uint64_t>(t.tid));
+}
+
+void Kernel::start_child(Task& parent, Task& child) {
+    if (observer_ != nullptr) observer_->task_created(parent, child);
+    start(child);
 }
 
 void Kernel::start(Task& tracer, Path<bool> path) {
@@ -104,13 +112,13 @@ void Kernel::bury(Task& t) {
     if (t.timer != 0) timers().cancel(t.timer);
     t.queue = nullptr;
     t.timer = 0;
+    t.resume_point = nullptr;
+    t.path = {}; // first: what it waits for must not wake it any more
     switch_wanted_ |= &t == current_;
     if (!t.is_tracer) {
         if (syscalls_ != nullptr) syscalls_->task_exit(t);
         if (observer_ != nullptr) observer_->task_exit(t);
     }
-    t.resume_point = nullptr;
-    t.path = {};
     t.state = Task::State::dead;
     if (loaded_ == &t) loaded_ = nullptr;
     note(t, Step::exited, static_cast<std::uint64_t>(t.tid), static_cast<std::uint64_t>(t.exit_status));

@@ -17,20 +17,24 @@ Default default_action(int signo) {
     switch (signo) {
     case sig::chld:
     case sig::urg:
-    case sig::winch: return Default::ignore;
-    case sig::cont: return Default::resume;
+    case sig::winch:
+        return Default::ignore;
+    case sig::cont:
+        return Default::resume;
     case sig::stop:
     case sig::tstp:
     case sig::ttin:
-    case sig::ttou: return Default::stop;
-    default: return Default::terminate;
+    case sig::ttou:
+        return Default::stop;
+    default:
+        return Default::terminate;
     }
 }
 
 bool dumps_core(int signo) {
-    constexpr std::uint64_t kCore = sig::bit(sig::quit) | sig::bit(sig::ill) | sig::bit(sig::trap) | sig::bit(sig::abrt) |
-                                    sig::bit(sig::bus) | sig::bit(sig::fpe) | sig::bit(sig::segv) | sig::bit(24) |
-                                    sig::bit(25) | sig::bit(sig::sys);
+    constexpr std::uint64_t kCore = sig::bit(sig::quit) | sig::bit(sig::ill) | sig::bit(sig::trap) |
+                                    sig::bit(sig::abrt) | sig::bit(sig::bus) | sig::bit(sig::fpe) |
+                                    sig::bit(sig::segv) | sig::bit(24) | sig::bit(25) | sig::bit(sig::sys);
     return (kCore & sig::bit(signo)) != 0;
 }
 
@@ -69,9 +73,14 @@ bool Kernel::has_signal(const Task& t) const {
     return ((t.pending.set() | t.process->pending.set()) & ~(t.blocked_signals & ~sig::unblockable)) != 0;
 }
 
+bool Kernel::ends_sleep(const Task& t) const {
+    return has_signal(t) ||
+           ((t.pending.set() | (t.process != nullptr ? t.process->pending.set() : 0)) & t.awaited_signals) != 0;
+}
+
 /// A sleeping task that may take the signal wakes up.
 void Kernel::notify(Task& t) {
-    if (t.state == Task::State::blocked && t.interruptible && has_signal(t)) wake(t, Wake::signal);
+    if (t.state == Task::State::blocked && t.interruptible && ends_sleep(t)) wake(t, Wake::signal);
 }
 
 void Kernel::send(Process& p, const SigInfo& info) {
@@ -87,7 +96,8 @@ void Kernel::send(Process& p, const SigInfo& info) {
     p.pending.add(info);
     // The main thread if it will take it, else the first that will (kernel/signal.c, complete_signal).
     for (Task* t : p.tasks)
-        if ((t->blocked_signals & sig::bit(info.signo)) == 0 || info.signo == sig::kill) return notify(*t);
+        if ((t->blocked_signals & ~t->awaited_signals & ~sig::unblockable & sig::bit(info.signo)) == 0)
+            return notify(*t);
 }
 
 void Kernel::send(Task& t, const SigInfo& info) {
@@ -149,13 +159,18 @@ void Kernel::deliver(Task& t) {
         if (a.handler == sig::handler_default) {
             switch (default_action(info->signo)) {
             case Default::ignore:
-            case Default::resume: continue;
-            case Default::stop: return stop_process(p);
-            case Default::terminate: return terminate(t, info->signo);
+            case Default::resume:
+                continue;
+            case Default::stop:
+                restart();
+                return stop_process(p);
+            case Default::terminate:
+                return terminate(t, info->signo);
             }
         }
-        if ((a.flags & sig::sa_restart) != 0) restart();
+        if ((a.flags & sig::sa_restart) != 0 && t.restart_past_handler) restart();
         t.restart_syscall = false;
+        t.restart_deadline = 0;
         const SigAction action = a;
         if ((a.flags & sig::sa_resethand) != 0) a = SigAction{};
         if (!push_frame(t, *info, action)) return terminate(t, sig::segv);
@@ -167,9 +182,10 @@ void Kernel::deliver(Task& t) {
 
 std::string_view signal_name(int signo) {
     static constexpr std::array<std::string_view, 32> kNames = {
-        "SIG0",    "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",  "SIGTRAP", "SIGABRT", "SIGBUS",    "SIGFPE",  "SIGKILL",  "SIGUSR1",
-        "SIGSEGV", "SIGUSR2", "SIGPIPE",   "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN",
-        "SIGTTOU", "SIGURG",  "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",    "SIGPWR",  "SIGSYS"};
+        "SIG0",      "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
+        "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
+        "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
+        "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS"};
     return signo >= 0 && signo < 32 ? kNames[static_cast<std::size_t>(signo)] : "SIGRT";
 }
 

@@ -1,9 +1,9 @@
 // emu/kernel/task.hpp: threads and processes.
 //
-// A Task is a thread of the guest: registers, signal mask, and the kernel path it is on while it is in the kernel. A Process
-// is what its threads share: an address space, signal handlers, and what other rooms attach (open files, probe state).
-// A tracing program's thread is a Task without an address space: it only ever runs kernel paths.
-// Read next: emu/kernel/kernel.hpp.
+// A Task is a thread of the guest: registers, signal mask, and the kernel path it is on while it is in the kernel. A
+// Process is what its threads share: an address space, signal handlers, and what other rooms attach (open files, probe
+// state). A tracing program's thread is a Task without an address space: it only ever runs kernel paths. Read next:
+// emu/kernel/kernel.hpp.
 #pragma once
 
 #include "emu/cpu/context.hpp"
@@ -59,7 +59,10 @@ struct Task {
     SignalStack alt_stack;
     /// A system call was interrupted: what to do when no handler runs, or one with SA_RESTART.
     bool restart_syscall = false;
+    bool restart_past_handler = false; ///< also after a handler with SA_RESTART (ERESTARTSYS, not ERESTARTNOHAND)
     std::uint64_t restart_number = 0;
+    Cycles restart_deadline = 0;       ///< of a relative sleep that starts again (ERESTART_RESTARTBLOCK), 0 for none
+    std::uint64_t awaited_signals = 0; ///< sigtimedwait: these end its sleep although they are blocked
 
     unsigned trap_vector = 0; ///< of the last exception, for signal frames
     std::uint32_t trap_error = 0;
@@ -68,8 +71,8 @@ struct Task {
     // Threads.
     Addr clear_child_tid = 0;
     Addr robust_list = 0;
-    bool exiting = false; ///< ends when its path does
-    int exit_status = 0;  ///< wait status format
+    bool exiting = false;        ///< ends when its path does
+    int exit_status = 0;         ///< wait status format
     std::uint64_t user_time = 0; ///< instructions retired by it
 
     std::unique_ptr<Extension> files; ///< loader/
@@ -94,6 +97,7 @@ struct Process {
 
     std::string executable; ///< the path exec was given, resolved
     std::unique_ptr<Extension> files;
+    std::unique_ptr<Extension> system; ///< loader/: limits, timers, names of threads
     bool zombie = false;
     bool group_exit = false;
     int exit_status = 0; ///< wait status format

@@ -8,12 +8,12 @@
 
 namespace trapline {
 
-Mm::Mm(Frames& frames, Cpu& cpu, std::uint32_t id, Layout layout, MmObserver* observer)
+Mm::Mm(Frames& frames, Cpu& cpu, std::uint32_t id, Layout layout, MmObserver* const& observer)
     : frames_(frames), cpu_(cpu), id_(id), layout_(layout), observer_(observer), table_(frames, cpu.kernel_pdpt()) {}
 
 Mm::~Mm() {
     if (observer_ != nullptr) observer_->destroyed(*this);
-    cpu_.use_idle();
+    cpu_.leave(table_.root());
     drop_pages(0, kTaskSize);
 }
 

@@ -39,7 +39,8 @@ struct Layout {
 
 class Mm {
   public:
-    Mm(Frames& frames, Cpu& cpu, std::uint32_t id, Layout layout, MmObserver* observer);
+    /// `observer` refers to the machine's current observer, which may be attached later or not at all.
+    Mm(Frames& frames, Cpu& cpu, std::uint32_t id, Layout layout, MmObserver* const& observer);
     ~Mm();
     Mm(const Mm&) = delete;
     Mm& operator=(const Mm&) = delete;
@@ -121,7 +122,7 @@ class Mm {
     Cpu& cpu_;
     const std::uint32_t id_;
     const Layout layout_;
-    MmObserver* observer_;
+    MmObserver* const& observer_;
     PageTable table_;
     FetchMap fetch_;
     Vmas vmas_;

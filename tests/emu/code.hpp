@@ -20,11 +20,13 @@ class CodeMachine : public SyscallHandler {
         kernel.attach(this);
         process = &kernel.create_process(nullptr);
         process->mm = kernel.create_mm();
-        area(kCode, 0x10000, prot::read | prot::write);
         area(kData, 0x10000, prot::read | prot::write);
         area(kStackTop - 0x10000, 0x10000, prot::read | prot::write);
-        process->mm->write(kCode, code.data(), code.size());
-        process->mm->protect(kCode, 0x10000, prot::read | prot::exec);
+        // The text is a private mapping of a file, as a program's is.
+        file = std::make_shared<MemoryInode>(kernel.frames(), 1, "/code", 0x4000);
+        for (std::size_t i = 0; i < code.size(); ++i)
+            kernel.frames().data(file->page(i / kPageSize))[i % kPageSize] = code[i];
+        area(kCode, 0x4000, prot::read | prot::exec, file);
     }
 
     /// A thread that starts at `offset` into the code, with a stack of 4 KiB.
@@ -53,6 +55,7 @@ class CodeMachine : public SyscallHandler {
     RoundRobin round_robin;
     Kernel kernel;
     Process* process = nullptr;
+    std::shared_ptr<Inode> file; ///< what is mapped at kCode
     std::vector<std::uint64_t> results; ///< exit statuses in order
 
   private:
@@ -61,8 +64,9 @@ class CodeMachine : public SyscallHandler {
         c.cpus = cpus;
         return c;
     }
-    void area(Addr start, std::uint64_t bytes, std::uint8_t protection) {
+    void area(Addr start, std::uint64_t bytes, std::uint8_t protection, std::shared_ptr<Inode> inode = nullptr) {
         Vma v;
+        v.inode = std::move(inode);
         v.start = start;
         v.end = start + bytes;
         v.prot = protection;

@@ -1,0 +1,147 @@
+// Putting int3 into address spaces and taking it out again, and what mmap, fork, exec and exit do to that.
+#include "probes/uprobes.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace trapline {
+
+Path<bool> Uprobes::arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error) {
+    *error = analyse(*u);
+    if (*error != 0) co_return false;
+    Space& sp = make_space(mm);
+    Site& s = sp.sites[va];
+    if (s.armed) co_return true;
+    s.uprobe = u;
+    s.address = va;
+
+    Task& actor = kernel_.actor();
+    auto& page = sp.pages[page_floor(va)];
+    if (!page || !page->mapped()) {
+        page = std::make_unique<TextPage>(mm, page_floor(va));
+        if (!page->valid()) {
+            sp.pages.erase(page_floor(va));
+            sp.sites.erase(va);
+            *error = -ENOMEM;
+            co_return false;
+        }
+        ++counters.pages_copied;
+        co_await kernel_.step(actor, Step::page_copied, page_floor(va));
+    }
+    // Another thread may have come and gone while this one was between the two steps.
+    TextPage* now = sp.pages[page_floor(va)].get();
+    Site* still = site(mm, va);
+    if (now == nullptr || still == nullptr || still->armed) co_return true;
+    now->arm(va, u->bytes[0]);
+    still->armed = true;
+    count_text_write();
+    co_await kernel_.step(actor, Step::text_armed, va, u->number);
+    co_return true;
+}
+
+Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
+    Space* sp = space(mm);
+    Site* s = site(mm, va);
+    if (sp == nullptr || s == nullptr) co_return false;
+    watch(mm, *s, false);
+    const bool armed = s->armed;
+    sp->sites.erase(va);
+    auto it = sp->pages.find(page_floor(va));
+    if (!armed || it == sp->pages.end()) co_return false;
+    TextPage& page = *it->second;
+    const bool restored = page.disarm(va);
+    if (page.empty()) {
+        // Nothing differs from the file any more: today's kernels map its page again, the 2010 one kept the copy.
+        const Vma* v = mm.find(va);
+        if (dialect_.drops_copies && restored && page.mapped() && v != nullptr && v->inode) {
+            const FrameNo cached = v->inode->page(v->file_offset(page_floor(va)) / kPageSize);
+            if (cached != 0) {
+                kernel_.frames().get(cached);
+                page.give_up(cached);
+            }
+        }
+        sp->pages.erase(it);
+    }
+    if (!restored) co_return false;
+    count_text_write();
+    Task& actor = kernel_.actor();
+    co_await kernel_.step(actor, Step::text_restored, va);
+    co_return true;
+}
+
+void Uprobes::mapped(Mm& mm, const Vma& vma) {
+    make_space(mm);
+    const Process* p = owner(mm);
+    // Linux's uprobe_mmap: breakpoints go in inside mmap, and all errors are ignored (facts 3a).
+    const auto first = tree_.lower_bound({vma.inode->number, vma.offset});
+    const auto last = tree_.lower_bound({vma.inode->number, vma.offset + (vma.end - vma.start)});
+    const std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Uprobe>>> here(first, last);
+    for (const auto& [key, u] : here) {
+        if (!u->wants(mm, p)) continue;
+        const Addr va = vma.start + (u->offset - vma.offset);
+        if (!probeable(vma, dialect_)) {
+            if ((vma.prot & prot::exec) == 0) continue;
+            // Mapped in a way that is not probed: what runs there is missed, and the truth shall say so.
+            Site& s = make_space(mm).sites[va];
+            s.uprobe = u;
+            s.address = va;
+            watch(mm, s, true);
+            continue;
+        }
+        int error = 0;
+        kernel_.run_atomically(arm(mm, u, va, &error));
+    }
+}
+
+void Uprobes::unmapping(Mm& mm, const Vma&, Addr from, Addr to) {
+    Space* sp = space(mm);
+    if (sp == nullptr) return;
+    for (auto it = sp->sites.begin(); it != sp->sites.end();) {
+        if (it->first >= from && it->first < to) {
+            watch(mm, it->second, false);
+            it = sp->sites.erase(it);
+        } else {
+            ++it;
+        }
+    }
+    sp->pages.erase(sp->pages.lower_bound(page_floor(from)), sp->pages.lower_bound(to));
+}
+
+void Uprobes::duplicated(Mm& parent, Mm& child) {
+    Space* from = space(parent);
+    if (from == nullptr) return;
+    Space& to = make_space(child);
+    from = space(parent); // make_space may have moved it
+    for (const auto& [page, text] : from->pages) to.pages[page] = std::make_unique<TextPage>(child, *text);
+    for (const auto& [va, s] : from->sites) {
+        Site copy = s;
+        TextPage* page = from->pages.contains(page_floor(va)) ? from->pages[page_floor(va)].get() : nullptr;
+        copy.armed = s.armed && page != nullptr && !page->lifted(va);
+        copy.watched = false;
+        to.sites.emplace(va, copy);
+        if (s.watched) watch(child, to.sites[va], true);
+    }
+    if (!dialect_.per_process) return;
+    // "Uprobes removes all probepoints in the newly created child process" (seed 004, section 5).
+    std::vector<Addr> places;
+    for (const auto& [va, s] : to.sites) places.push_back(va);
+    std::sort(places.begin(), places.end());
+    for (Addr va : places) kernel_.run_atomically(disarm(child, va));
+}
+
+void Uprobes::destroyed(Mm& mm) {
+    strategy_->forget(mm);
+    if (mm.id() < spaces_.size()) spaces_[mm.id()] = nullptr;
+}
+
+void Uprobes::task_created(Task&, Task&) {}
+
+void Uprobes::executed(Task& t) {
+    if (!dialect_.per_process) return;
+    // The 2010 interface unregisters everything of a process that execs; later calls to unregister do nothing.
+    for (const auto& u : std::vector<std::shared_ptr<Uprobe>>(all_))
+        for (Consumer* c : std::vector<Consumer*>(u->consumers))
+            if (c->pid == t.process->pid) kernel_.run_atomically(remove(*c));
+}
+
+} // namespace trapline

@@ -1,0 +1,148 @@
+// One hit, from the trap to the instruction, and back after the step. Read top to bottom.
+#include "probes/uprobes.hpp"
+
+#include <algorithm>
+
+namespace trapline {
+
+Path<bool> Uprobes::breakpoint(Task& t) {
+    Mm& mm = *t.process->mm;
+    if (space(mm) == nullptr) co_return false; // this address space never had a probe (Linux: MMF_HAS_UPROBES)
+    const Addr va = kernel_.get(t, Reg::rip) - 1;
+    Utask& u = utask(t);
+    confirm(t);
+    if (u.active) end_step(t); // it was stepping in place and met the int3 that another thread put back
+    u.trapped_at = kernel_.now(t);
+    ++counters.breakpoint_traps;
+
+    // A handler in interrupt context runs before anything else can happen on this CPU; in task context the thread is
+    // preemptible from the trap on, as on Linux's way back to user mode.
+    Site* s = site(mm, va);
+    const bool in_interrupt = s != nullptr && std::any_of(s->uprobe->consumers.begin(), s->uprobe->consumers.end(),
+                                                          [](const Consumer* c) { return c->in_interrupt; });
+    if (in_interrupt)
+        kernel_.note(t, Step::trap, va);
+    else
+        co_await kernel_.step(t, Step::trap, va);
+
+    s = site(mm, va);
+    std::shared_ptr<Uprobe> uprobe = s != nullptr ? s->uprobe : nullptr;
+    const std::uint64_t number = uprobe ? uprobe->number : 0;
+    if (in_interrupt)
+        kernel_.note(t, Step::lookup, va, number);
+    else
+        co_await kernel_.step(t, Step::lookup, va, number);
+
+    if (!uprobe) {
+        std::uint8_t byte = 0;
+        if (mm.force_read(va, &byte, 1) && byte == kBreakpoint) co_return false; // somebody else's breakpoint
+        kernel_.set(t, Reg::rip, va);
+        ++counters.restarts;
+        co_await kernel_.step(t, Step::restarted, va);
+        co_return true;
+    }
+    kernel_.set(t, Reg::rip, va);
+    run_handlers(t, *uprobe, va);
+    co_await kernel_.step(t, Step::handler, va, uprobe->truth.hits);
+
+    if (kernel_.get(t, Reg::rip) != va) { // a handler chose another place to go on: the instruction is skipped
+        co_await kernel_.step(t, Step::resumed, kernel_.get(t, Reg::rip));
+        co_return true;
+    }
+    const Hit hit(t, uprobe, va);
+    const bool started = co_await strategy_->start(hit);
+    if (!started) {
+        ++counters.restarts;
+        co_await kernel_.step(t, Step::restarted, va);
+    }
+    co_return true;
+}
+
+Path<bool> Uprobes::single_step(Task& t) {
+    Utask& u = utask(t);
+    if (!u.active) {
+        confirm(t);
+        co_return false;
+    }
+    ++counters.step_traps;
+    const Hit hit(t, u.active, u.address);
+    // In place, a rep string instruction traps after each iteration with RIP still on it: it has not completed.
+    if (u.bare && u.bare->rep_string && kernel_.get(t, Reg::rip) == u.bare_address)
+        u.bare = nullptr;
+    else
+        confirm(t);
+    const bool users = co_await strategy_->finish(hit);
+    hit.uprobe->truth.cycles += kernel_.now(t) - u.trapped_at;
+    co_return !users; // the program had set TF itself: it gets its SIGTRAP
+}
+
+void Uprobes::begin_step(const Hit& hit) {
+    Utask& u = utask(hit.task);
+    const std::uint64_t flags = kernel_.get(hit.task, Reg::eflags);
+    u.user_trap_flag = (flags & kFlagTrap) != 0;
+    u.active = hit.uprobe;
+    u.address = hit.address;
+    kernel_.set(hit.task, Reg::eflags, flags | kFlagTrap);
+}
+
+bool Uprobes::end_step(Task& t) {
+    Utask& u = utask(t);
+    const bool popf = u.active->copy.post == PostFix::popf; // what it popped is the program's own
+    const bool was_users = u.user_trap_flag;
+    if (!popf && !was_users) kernel_.set(t, Reg::eflags, kernel_.get(t, Reg::eflags) & ~kFlagTrap);
+    u.active = nullptr;
+    return was_users;
+}
+
+void Uprobes::hide_step(const Hit& hit, Addr next) {
+    if (dialect_.leaks_step) return;
+    constexpr std::uint8_t kPushf = 0x9c;
+    const auto& b = hit.uprobe->bytes;
+    if (b[0] == kPushf || (b[0] == 0x66 && b[1] == kPushf)) {
+        const Addr at = kernel_.get(hit.task, Reg::rsp) + 1; // TF is in the second byte of the image
+        std::uint8_t byte = 0;
+        Mm& mm = *hit.task.process->mm;
+        if (mm.get(at, byte)) mm.put(at, static_cast<std::uint8_t>(byte & ~(kFlagTrap >> 8)));
+    } else if (b[0] == 0x0f && b[1] == 0x05) {
+        kernel_.set(hit.task, Reg::rcx, next);
+        kernel_.set(hit.task, Reg::r11, kernel_.get(hit.task, Reg::r11) & ~kFlagTrap);
+    }
+}
+
+void Uprobes::run_handlers(Task& t, Uprobe& u, Addr va) {
+    HitContext context(kernel_, t, va);
+    const std::vector<Consumer*> consumers = u.consumers; // a handler may change the list
+    bool any = false;
+    for (Consumer* c : consumers) {
+        if (c->leaving || (c->pid != 0 && c->pid != t.process->pid)) continue;
+        ++c->hits;
+        any = true;
+        const bool before = std::exchange(in_handler_, true);
+        if (c->handler) c->handler(context);
+        in_handler_ = before;
+    }
+    if (any) {
+        Utask& ut = utask(t);
+        if (ut.owed.get() != &u) settle(ut);
+        ut.owed = u.shared_from_this();
+        ++ut.owed_runs;
+        ++u.truth.hits;
+    }
+    // Consumers that were unregistered from inside a handler go now that no handler runs.
+    if (!in_handler_)
+        for (Consumer* c : std::exchange(leaving_, {})) kernel_.run_atomically(remove(*c));
+}
+
+void Uprobes::before_fault_signal(Task& t) {
+    Utask& u = utask(t);
+    if (!u.active) return;
+    const Hit hit(t, u.active, u.address);
+    strategy_->abort(hit);
+    kernel_.note(t, Step::aborted, hit.address);
+}
+
+bool Uprobes::holds_signals(const Task& t) {
+    return t.probe != nullptr && static_cast<const Utask&>(*t.probe).active != nullptr;
+}
+
+} // namespace trapline

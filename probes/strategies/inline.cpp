@@ -1,0 +1,73 @@
+// strategies/inline.cpp: single-stepping in place.
+//
+// The breakpoint is lifted (the original byte becomes visible), the thread steps over the instruction where it stands, and
+// the breakpoint is put back. Prasanna Panchamukhi's first patches of 2005 did it (seed 003), every ptrace debugger does
+// without displaced stepping, and seed 000 calls it the easiest: one need know nothing of the instruction set.
+//
+//   start    text-restored     from here on every other CPU executes the bare instruction: the window is open
+//   step     the instruction runs in place; it may fault, sleep and be preempted with the window open
+//   finish   stepped           the thread is behind the instruction
+//            text-armed        the window is closed
+//            resumed
+//
+// What others can observe: they sail past the probe point (seed 004 section 1.1: "it would open a time window"). Two threads
+// that step at once disturb each other: the one that is done puts the int3 back under the other, which traps again. A
+// thread forked while the window is open inherits it. Costs two traps and two text writes, with a TLB flush on every CPU.
+#include "probes/uprobes.hpp"
+
+namespace trapline {
+namespace {
+
+class InlineStep final : public Strategy {
+  public:
+    using Strategy::Strategy;
+
+    Path<bool> start(Hit hit) override {
+        Mm& mm = *hit.task.process->mm;
+        uprobes.begin_step(hit);
+        Site* s = uprobes.site(mm, hit.address);
+        TextPage* page = uprobes.text_page(mm, hit.address);
+        if (s != nullptr && s->armed && page != nullptr) {
+            page->lift(hit.address);
+            uprobes.watch(mm, *s, true);
+            uprobes.count_text_write();
+            co_await uprobes.kernel().step(hit.task, Step::text_restored, hit.address);
+        }
+        co_return true;
+    }
+
+    Path<bool> finish(Hit hit) override {
+        Kernel& k = uprobes.kernel();
+        const Addr next = k.get(hit.task, Reg::rip);
+        uprobes.hide_step(hit, next);
+        const bool users = uprobes.end_step(hit.task);
+        co_await k.step(hit.task, Step::stepped, next);
+        if (rearm(hit)) co_await k.step(hit.task, Step::text_armed, hit.address);
+        co_await k.step(hit.task, Step::resumed, next);
+        co_return users;
+    }
+
+    void abort(const Hit& hit) override {
+        uprobes.end_step(hit.task);
+        if (rearm(hit)) uprobes.kernel().note(hit.task, Step::text_armed, hit.address);
+    }
+
+  private:
+    bool rearm(const Hit& hit) {
+        Mm& mm = *hit.task.process->mm;
+        Site* s = uprobes.site(mm, hit.address);
+        TextPage* page = uprobes.text_page(mm, hit.address);
+        // Unregistered in the meantime, or another thread has put it back already.
+        if (s == nullptr || !s->armed || page == nullptr || !page->lifted(hit.address)) return false;
+        page->lower(hit.address);
+        uprobes.watch(mm, *s, false);
+        uprobes.count_text_write();
+        return true;
+    }
+};
+
+} // namespace
+
+std::unique_ptr<Strategy> make_inline(Uprobes& u) { return std::make_unique<InlineStep>(u); }
+
+} // namespace trapline

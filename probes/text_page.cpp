@@ -1,0 +1,115 @@
+#include "probes/text_page.hpp"
+
+#include "emu/check.hpp"
+
+namespace trapline {
+
+TextPage::TextPage(Mm& mm, Addr page) : mm_(mm), page_(page) {
+    std::uint8_t probe = 0;
+    if (!mm.force_read(page, &probe, 1)) return; // brings the page in
+    frame_ = mm.frames().allocate_copy(mm.frame_at(page));
+}
+
+TextPage::TextPage(Mm& child, const TextPage& parent)
+    : mm_(child), page_(parent.page_), frame_(parent.frame_), originals_(parent.originals_) {
+    child.frames().get(frame_);
+    // A byte that is lifted at the moment of the fork stays lifted in the child for good: it has the frame it has.
+    for (auto [at, byte] : parent.lifted_) originals_.erase(at);
+    if (!parent.lifted_.empty()) {
+        child.frames().put(frame_);
+        frame_ = child.frame_at(page_);
+        child.frames().get(frame_);
+    }
+}
+
+TextPage::~TextPage() {
+    drop_variants();
+    if (frame_ != 0) mm_.frames().put(frame_);
+}
+
+void TextPage::drop_variants() {
+    for (auto& [key, frame] : variants_) mm_.frames().put(frame);
+    variants_.clear();
+}
+
+bool TextPage::mapped() const {
+    const FrameNo now = mm_.frame_at(page_);
+    if (now == frame_) return true;
+    for (const auto& [key, frame] : variants_)
+        if (now == frame) return true;
+    return false;
+}
+
+/// After a fork the frame belongs to two address spaces; whoever changes a byte first takes a copy.
+void TextPage::make_exclusive() {
+    Frames& frames = mm_.frames();
+    const std::uint32_t ours = 1 + (mm_.frame_at(page_) == frame_ ? 1 : 0);
+    if (frames.references(frame_) <= ours) return;
+    const FrameNo own = frames.allocate_copy(frame_);
+    TL_CHECK(own != 0, "out of RAM for a text page");
+    frames.put(frame_);
+    frame_ = own;
+}
+
+void TextPage::poke(std::uint16_t at, std::uint8_t byte) {
+    make_exclusive();
+    Frames& frames = mm_.frames();
+    std::uint8_t* p = frames.data(frame_) + at;
+    if (*p == byte) return;
+    *p = byte;
+    // Translations of the old byte must go (facts: a frame whose content changed keeps stale translations).
+    if (frames.holds_code(frame_)) mm_.cpu().drop_code(frame_base(frame_) + at, 1);
+    drop_variants();
+}
+
+void TextPage::arm(Addr va, std::uint8_t original) {
+    originals_[offset(va)] = original;
+    poke(offset(va), kBreakpoint);
+    show();
+}
+
+bool TextPage::disarm(Addr va) {
+    const std::uint16_t at = offset(va);
+    auto it = originals_.find(at);
+    if (it == originals_.end()) return false;
+    const std::uint8_t original = it->second;
+    originals_.erase(it);
+    lifted_.erase(at);
+    if (mm_.frames().data(frame_)[at] != kBreakpoint) return false;
+    poke(at, original);
+    if (mapped() || variants_.empty()) show();
+    return true;
+}
+
+void TextPage::lift(Addr va) {
+    lifted_[offset(va)] = originals_.at(offset(va));
+    show();
+}
+
+void TextPage::lower(Addr va) {
+    lifted_.erase(offset(va));
+    show();
+}
+
+void TextPage::show() {
+    Frames& frames = mm_.frames();
+    FrameNo want = frame_;
+    if (!lifted_.empty()) {
+        std::vector<std::uint16_t> key;
+        for (auto [at, byte] : lifted_) key.push_back(at);
+        FrameNo& variant = variants_[key];
+        if (variant == 0) {
+            variant = frames.allocate_copy(frame_);
+            TL_CHECK(variant != 0, "out of RAM for a text page");
+            for (auto [at, byte] : lifted_) frames.data(variant)[at] = byte;
+        }
+        want = variant;
+    }
+    if (mm_.frame_at(page_) == want) return;
+    frames.get(want);
+    mm_.replace_frame(page_, want);
+}
+
+void TextPage::give_up(FrameNo frame) { mm_.replace_frame(page_, frame); }
+
+} // namespace trapline

@@ -1,0 +1,61 @@
+// probes/text_page.hpp: the private copy of a text page that breakpoints live in.
+//
+// The first breakpoint on a page copies it into a frame of this address space; from then on bytes change in the copy
+// only, and every other process that maps the file keeps executing the page cache's frame. Other breakpoints on the page go
+// into the same copy (facts 3a: page handling, 1b: text-write atomicity).
+//
+// Strategies that lift a breakpoint show the bare instruction for a moment. On the host that is done without rewriting
+// any byte: for each set of lifted probe points there is a variant frame, and lifting is a change of the page-table entry,
+// so both stay translated. Variants are an economy of the host: they do not count as copies.
+#pragma once
+
+#include "emu/mm/mm.hpp"
+
+#include <map>
+#include <vector>
+
+namespace trapline {
+
+inline constexpr std::uint8_t kBreakpoint = 0xcc;
+
+class TextPage {
+  public:
+    /// Copies the page at `page` (which must be mapped and is faulted in). Check `valid`: RAM may be full.
+    TextPage(Mm& mm, Addr page);
+    /// For a forked child, which has inherited the parent's frame and shares it until it changes a byte.
+    TextPage(Mm& child, const TextPage& parent);
+    ~TextPage();
+    TextPage(const TextPage&) = delete;
+    TextPage& operator=(const TextPage&) = delete;
+    [[nodiscard]] bool valid() const { return frame_ != 0; }
+
+    /// Writes int3 at `va`; `original` is what it displaces.
+    void arm(Addr va, std::uint8_t original);
+    /// Puts the original byte back. False: it is no int3 any more, somebody else wrote there, and it is left alone.
+    bool disarm(Addr va);
+    /// Shows the original byte at `va`, or the int3 again, by mapping another frame.
+    void lift(Addr va);
+    void lower(Addr va);
+    [[nodiscard]] bool lifted(Addr va) const { return lifted_.contains(offset(va)); }
+    [[nodiscard]] bool empty() const { return originals_.empty(); }
+    /// Maps `frame` in place of the copy, taking over a reference: the page is as if it had never been probed.
+    void give_up(FrameNo frame);
+    /// True while the copy, or a variant, is what is mapped: the program may have replaced it by mmap or by writing.
+    [[nodiscard]] bool mapped() const;
+
+  private:
+    static std::uint16_t offset(Addr va) { return static_cast<std::uint16_t>(va & kPageMask); }
+    void make_exclusive();
+    void poke(std::uint16_t at, std::uint8_t byte);
+    void show();
+    void drop_variants();
+
+    Mm& mm_;
+    const Addr page_;
+    FrameNo frame_ = 0;                            // the copy with every int3 in it; we hold a reference
+    std::map<std::uint16_t, std::uint8_t> originals_; // displaced bytes by offset
+    std::map<std::uint16_t, std::uint8_t> lifted_;    // the subset that is lifted now
+    std::map<std::vector<std::uint16_t>, FrameNo> variants_;
+};
+
+} // namespace trapline

@@ -1,0 +1,74 @@
+// The ground truth: which executions really happened, and which of them a handler preceded.
+//
+// Two witnesses. What a strategy runs (a copy, or in place under TF) it reports when the step ends. What runs bare, while the
+// int3 is not there, the CPU reports before the instruction is entered; it counts when the thread is next seen elsewhere, and
+// does not if an exception came first.
+#include "probes/uprobes.hpp"
+
+namespace trapline {
+
+void Uprobes::fetch(Task& t, Addr va) {
+    confirm(t);
+    Mm& mm = *t.process->mm;
+    Site* s = site(mm, va);
+    if (s == nullptr || !s->watched || !s->uprobe->wants(mm, t.process)) return;
+    std::uint8_t byte = 0;
+    mm.force_read(va, &byte, 1);
+    if (byte == kBreakpoint) return; // it will trap
+    Utask& u = utask(t);
+    u.bare = s->uprobe;
+    u.bare_address = va;
+}
+
+void Uprobes::confirm(Task& t) {
+    Utask& u = utask(t);
+    if (!u.bare) return;
+    const std::shared_ptr<Uprobe> bare = std::exchange(u.bare, nullptr);
+    completed(t, *bare);
+}
+
+void Uprobes::not_executed(Task& t, Addr rip) {
+    Utask& u = utask(t);
+    if (u.bare && u.bare_address == rip)
+        u.bare = nullptr;
+    else
+        confirm(t);
+}
+
+void Uprobes::completed(Task& t, Uprobe& probe) {
+    Utask& u = utask(t);
+    ++probe.truth.executions;
+    if (u.owed.get() == &probe && u.owed_runs > 0) {
+        probe.truth.repeated += u.owed_runs - 1;
+        u.owed_runs = 0;
+        u.owed = nullptr;
+        return;
+    }
+    ++probe.truth.missed;
+}
+
+/// Handler runs that no execution will follow (the thread died, a handler skipped the instruction) count as repeated.
+void Uprobes::settle(Utask& u) {
+    if (u.owed) u.owed->truth.repeated += u.owed_runs;
+    u.owed = nullptr;
+    u.owed_runs = 0;
+}
+
+void Uprobes::task_exit(Task& t) {
+    if (t.probe == nullptr) return;
+    confirm(t);
+    Utask& u = utask(t);
+    if (u.active) strategy_->task_exit(Hit(t, u.active, u.address));
+    settle(u);
+    t.probe = nullptr;
+}
+
+void Uprobes::settle() {
+    for (const auto& t : kernel_.tasks())
+        if (t->probe != nullptr && t->process != nullptr) {
+            confirm(*t);
+            settle(utask(*t));
+        }
+}
+
+} // namespace trapline

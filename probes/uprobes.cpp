@@ -1,0 +1,198 @@
+// Registration, and arming wherever a probed file is mapped.
+#include "probes/uprobes.hpp"
+
+#include "emu/check.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace trapline {
+
+Uprobes::Uprobes(Kernel& kernel, const Dialect& dialect, const StrategyInfo& strategy)
+    : kernel_(kernel), dialect_(dialect), strategy_(strategy.make(*this)) {
+    kernel.attach(this);
+}
+
+Uprobes::~Uprobes() { kernel_.attach(static_cast<KernelObserver*>(nullptr)); }
+
+bool Uprobe::wants(const Mm& m, const Process* p) const {
+    if (!inode && mm != m.id()) return false;
+    return std::any_of(consumers.begin(), consumers.end(), [&](const Consumer* c) {
+        return !c->leaving && (c->pid == 0 || (p != nullptr && p->pid == c->pid));
+    });
+}
+
+Utask& Uprobes::utask(Task& t) {
+    if (t.probe == nullptr) t.probe = std::make_unique<Utask>();
+    return static_cast<Utask&>(*t.probe);
+}
+
+Uprobes::Space* Uprobes::space(const Mm& mm) { return mm.id() < spaces_.size() ? spaces_[mm.id()].get() : nullptr; }
+
+Uprobes::Space& Uprobes::make_space(Mm& mm) {
+    if (spaces_.size() <= mm.id()) spaces_.resize(mm.id() + 1);
+    auto& s = spaces_[mm.id()];
+    if (!s) s = std::make_unique<Space>();
+    s->mm = &mm;
+    return *s;
+}
+
+Site* Uprobes::site(Mm& mm, Addr va) {
+    Space* sp = space(mm);
+    if (sp == nullptr) return nullptr;
+    auto it = sp->sites.find(va);
+    return it == sp->sites.end() ? nullptr : &it->second;
+}
+
+TextPage* Uprobes::text_page(Mm& mm, Addr va) {
+    Space* sp = space(mm);
+    if (sp == nullptr) return nullptr;
+    auto it = sp->pages.find(page_floor(va));
+    return it == sp->pages.end() || !it->second->mapped() ? nullptr : it->second.get();
+}
+
+void Uprobes::watch(Mm& mm, Site& s, bool on) {
+    if (s.watched == on) return;
+    s.watched = on;
+    on ? mm.fetch().watch(s.address) : mm.fetch().unwatch(s.address);
+}
+
+void Uprobes::count_text_write() {
+    ++counters.text_writes;
+    counters.ipis += kernel_.config().cpus - 1; // every other CPU must drop its translation of the page
+}
+
+const Process* Uprobes::owner(const Mm& mm) const {
+    for (const auto& [pid, p] : kernel_.processes())
+        if (p->mm.get() == &mm) return p.get();
+    return nullptr;
+}
+
+std::shared_ptr<Uprobe> Uprobes::find(std::uint64_t inode, std::uint64_t offset) const {
+    auto it = tree_.find({inode, offset});
+    return it == tree_.end() ? nullptr : it->second;
+}
+
+bool Uprobes::probeable(const Vma& v, const Dialect& d) {
+    // Private file mappings of any protection; today's kernels skip writable ones when they register (facts 3a).
+    return v.inode && !v.shared && !v.sealed && !(d.skips_writable && (v.prot & prot::write) != 0);
+}
+
+/// Reads the instruction from the file, as the kernel does, and judges it once. 0 or a negative errno.
+int Uprobes::analyse(Uprobe& u) {
+    if (u.analysed) return 0;
+    u.bytes = {};
+    if (u.inode) {
+        for (std::size_t i = 0; i < u.bytes.size(); ++i) {
+            const std::uint64_t at = u.offset + i;
+            if (at >= u.inode->size()) break; // an instruction cut off by the end of the file is padded with zeroes
+            const FrameNo f = u.inode->page(at / kPageSize);
+            if (f == 0) return -EIO;
+            u.bytes[i] = kernel_.frames().data(f)[at & kPageMask];
+        }
+    }
+    if (u.bytes[0] == kBreakpoint) return dialect_.breakpoint_error;
+    if (const Verdict v = may_probe(u.bytes, dialect_.rules); v.error != 0) return v.error;
+    const std::optional<OutOfLine> copy = out_of_line(u.bytes);
+    const std::optional<Outline> shape = outline(u.bytes);
+    if (!copy || !shape) return enoexec;
+    u.copy = *copy;
+    u.rep_string = shape->rep_string;
+    u.analysed = true;
+    return 0;
+}
+
+Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset, int* error) {
+    *error = -EINVAL;
+    if (c.uprobe != nullptr || offset > inode->size()) co_return false;
+    std::shared_ptr<Uprobe> u = find(inode->number, offset);
+    if (u && dialect_.one_per_address) {
+        *error = -EBUSY;
+        co_return false;
+    }
+    if (!u) {
+        u = std::make_shared<Uprobe>();
+        u->inode = inode;
+        u->offset = offset;
+        u->number = static_cast<std::uint32_t>(all_.size() + 1);
+        tree_.emplace(std::pair{inode->number, offset}, u);
+        all_.push_back(u);
+    }
+    u->consumers.push_back(&c);
+    c.uprobe = u.get();
+    c.leaving = false;
+    Task& actor = kernel_.actor();
+    co_await kernel_.step(actor, Step::registered, offset, u->number);
+
+    *error = 0;
+    bool anywhere = false;
+    for (std::size_t i = 0; i < spaces_.size() && *error == 0; ++i) {
+        if (!spaces_[i]) continue;
+        Mm& mm = *spaces_[i]->mm;
+        if (!u->wants(mm, owner(mm))) continue;
+        std::vector<Addr> places;
+        for (const auto& [start, v] : mm.vmas())
+            if (v.inode && v.inode->number == inode->number && probeable(v, dialect_) && offset >= v.offset &&
+                offset < v.offset + (v.end - v.start))
+                places.push_back(v.start + (offset - v.offset));
+        for (Addr va : places) {
+            anywhere = true;
+            if (!co_await arm(mm, u, va, error)) break;
+        }
+    }
+    if (*error == 0 && !anywhere && dialect_.needs_mapping) *error = -EINVAL;
+    if (*error != 0) co_await remove(c); // rolled back everywhere
+    co_return *error == 0;
+}
+
+Path<bool> Uprobes::add_at(Consumer& c, Process& p, Addr address, int* error) {
+    const Vma* v = p.mm->find(address);
+    *error = -EINVAL;
+    if (v == nullptr || !v->inode || v->shared || (v->prot & prot::exec) == 0) co_return false;
+    c.pid = p.pid;
+    co_return co_await add(c, v->inode, v->file_offset(address), error);
+}
+
+Path<bool> Uprobes::remove(Consumer& c) {
+    if (c.uprobe == nullptr) co_return false;
+    const std::shared_ptr<Uprobe> u = c.uprobe->shared_from_this();
+    std::erase(u->consumers, &c);
+    c.uprobe = nullptr;
+    c.leaving = false;
+    for (std::size_t i = 0; i < spaces_.size(); ++i) {
+        if (!spaces_[i] || u->wants(*spaces_[i]->mm, owner(*spaces_[i]->mm))) continue;
+        std::vector<Addr> places;
+        for (const auto& [va, s] : spaces_[i]->sites)
+            if (s.uprobe == u) places.push_back(va);
+        std::sort(places.begin(), places.end());
+        for (Addr va : places) co_await disarm(*spaces_[i]->mm, va);
+    }
+    if (u->consumers.empty() && u->inode) tree_.erase({u->inode->number, u->offset});
+    Task& actor = kernel_.actor();
+    co_await kernel_.step(actor, Step::unregistered, u->offset, u->number);
+    co_return true;
+}
+
+int Uprobes::add_now(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset) {
+    int error = 0;
+    kernel_.run_atomically(add(c, std::move(inode), offset, &error));
+    return error;
+}
+
+int Uprobes::add_at_now(Consumer& c, Process& p, Addr address) {
+    int error = 0;
+    kernel_.run_atomically(add_at(c, p, address, &error));
+    return error;
+}
+
+void Uprobes::remove_now(Consumer& c) {
+    if (c.uprobe == nullptr) return;
+    if (in_handler_) { // handlers of this hit still run: it goes when they are done
+        if (!c.leaving) leaving_.push_back(&c);
+        c.leaving = true;
+        return;
+    }
+    kernel_.run_atomically(remove(c));
+}
+
+} // namespace trapline

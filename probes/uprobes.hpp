@@ -1,0 +1,136 @@
+// probes/uprobes.hpp: the uprobes layer of the virtual kernel.
+//
+// Uprobes keeps the probes of the machine, arms them wherever their file is mapped, and serves their traps. One hit, told
+// once (probes/hit.cpp, top to bottom):
+//
+//   trap      int3 was fetched; RIP is past it
+//   lookup    the uprobe is found by address. Gone meanwhile, and no int3 there: RIP back, run it again (restarted).
+//             No uprobe but an int3: the program's own, SIGTRAP.
+//   handler   every consumer's handler runs
+//   ...       the strategy's steps: the instruction runs
+//   resumed   back in user mode behind the instruction
+//
+// The program's API in the shape of 2010 (seed 004 section 4) is probes/register.hpp; specifications such as
+// `libc.so.6:malloc` are probes/spec.hpp and probes/attach.hpp. Read next: hit.cpp, then strategies/.
+#pragma once
+
+#include "probes/dialect.hpp"
+#include "probes/strategy.hpp"
+#include "probes/text_page.hpp"
+#include "probes/uprobe.hpp"
+
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace trapline {
+
+/// A thread's state in a hit, and its account with the truth (Linux: struct uprobe_task).
+struct Utask : Extension {
+    std::shared_ptr<Uprobe> active; ///< a step is in progress
+    Addr address = 0;               ///< of the probe point
+    bool user_trap_flag = false;    ///< EFLAGS.TF before the step
+    Cycles trapped_at = 0;
+    // xol
+    int slot = -1;
+    std::uint64_t saved_scratch = 0;
+    // Truth.
+    std::shared_ptr<Uprobe> owed;   ///< its handlers ran, `owed_runs` times, and the instruction has not yet
+    std::uint64_t owed_runs = 0;
+    std::shared_ptr<Uprobe> bare;   ///< the CPU was about to execute it in place; not yet known whether it completed
+    Addr bare_address = 0;
+};
+
+/// What the accounting shows (INTERFACES: counters).
+struct ProbeCounters {
+    std::uint64_t breakpoint_traps = 0, step_traps = 0, text_writes = 0, pages_copied = 0, xol_slots_used = 0, ipis = 0,
+                  vmas_added = 0, restarts = 0;
+};
+
+class Uprobes final : public KernelObserver {
+  public:
+    Uprobes(Kernel& kernel, const Dialect& dialect, const StrategyInfo& strategy);
+    ~Uprobes() override;
+
+    /// Enters a consumer for the instruction at `offset` of `inode` and arms it wherever that is mapped. 0 or a negative
+    /// errno; steps of other threads may come between its own. The consumer must outlive its registration.
+    Path<bool> add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset, int* error);
+    /// The same for an address in one process's memory.
+    Path<bool> add_at(Consumer& c, Process& p, Addr address, int* error);
+    /// Takes the consumer out; restores the original byte everywhere if it was the last. No-op when it is not registered.
+    Path<bool> remove(Consumer& c);
+    // The same at once, for callers that are not kernel paths: handlers, and code before the machine runs.
+    int add_now(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset);
+    int add_at_now(Consumer& c, Process& p, Addr address);
+    void remove_now(Consumer& c);
+
+    // KernelObserver.
+    Path<bool> breakpoint(Task& t) override;
+    Path<bool> single_step(Task& t) override;
+    void not_executed(Task& t, Addr rip) override;
+    void before_fault_signal(Task& t) override;
+    bool holds_signals(const Task& t) override;
+    void fetch(Task& t, Addr va) override;
+    void task_created(Task& parent, Task& child) override;
+    void task_exit(Task& t) override;
+    void executed(Task& t) override;
+    void mapped(Mm& mm, const Vma& vma) override;
+    void unmapping(Mm& mm, const Vma& vma, Addr from, Addr to) override;
+    void duplicated(Mm& parent, Mm& child) override;
+    void destroyed(Mm& mm) override;
+
+    // For strategies.
+    [[nodiscard]] Kernel& kernel() { return kernel_; }
+    [[nodiscard]] const Dialect& dialect() const { return dialect_; }
+    Utask& utask(Task& t);
+    /// The page that holds an armed site, or nullptr when it has gone.
+    TextPage* text_page(Mm& mm, Addr va);
+    Site* site(Mm& mm, Addr va);
+    /// From now on the CPU reports bare fetches at the site, or no longer.
+    void watch(Mm& mm, Site& s, bool on);
+    /// Counts a write to text and what it costs the other CPUs.
+    void count_text_write();
+    /// Sets TF for one instruction of the hit, remembering the program's own.
+    void begin_step(const Hit& hit);
+    /// Ends it; true when the program had TF set itself.
+    bool end_step(Task& t);
+    /// In a dialect that does not leak it: removes the step's traces after pushf and syscall. `next` is the address behind.
+    void hide_step(const Hit& hit, Addr next);
+    /// The instruction completed in `t`, which is a thread of a wanted process.
+    void completed(Task& t, Uprobe& u);
+    ProbeCounters counters;
+    /// All uprobes that were ever registered, by number; gone ones keep their truth.
+    [[nodiscard]] const std::vector<std::shared_ptr<Uprobe>>& all() const { return all_; }
+    /// Settles what is still open when the run has ended, so that the truth adds up.
+    void settle();
+
+  private:
+    struct Space { // what is kept for one address space
+        std::unordered_map<Addr, Site> sites;
+        std::map<Addr, std::unique_ptr<TextPage>> pages;
+        Mm* mm = nullptr;
+    };
+    Space* space(const Mm& mm);
+    Space& make_space(Mm& mm);
+    std::shared_ptr<Uprobe> find(std::uint64_t inode, std::uint64_t offset) const;
+    int analyse(Uprobe& u);
+    Path<bool> arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error);
+    Path<bool> disarm(Mm& mm, Addr va);
+    void run_handlers(Task& t, Uprobe& u, Addr va);
+    void settle(Utask& u);
+    void confirm(Task& t);
+    [[nodiscard]] const Process* owner(const Mm& mm) const;
+    static bool probeable(const Vma& v, const Dialect& d);
+
+    Kernel& kernel_;
+    const Dialect& dialect_;
+    std::unique_ptr<Strategy> strategy_;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Uprobe>> tree_; // by (inode, offset)
+    std::vector<std::shared_ptr<Uprobe>> all_;
+    std::vector<std::unique_ptr<Space>> spaces_; // by Mm::id
+    std::vector<Consumer*> leaving_;             // unregistered from inside a handler
+    bool in_handler_ = false;
+};
+
+} // namespace trapline

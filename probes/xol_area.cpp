@@ -1,0 +1,51 @@
+#include "probes/xol_area.hpp"
+
+#include "emu/check.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace trapline {
+
+XolArea::XolArea(Mm& mm)
+    : mm_(mm), page_(std::make_shared<MemoryInode>(mm.frames(), ~0ull, "[uprobes]", kPageSize)) {
+    const FrameNo frame = page_->page(0);
+    // "Try to map as high as possible, this is only a hint" (Linux: xol_add_vma, by behaviour): 0x7fffffffe000.
+    Vma v;
+    v.start = mm.find_free(kPageSize, kTaskSize - kPageSize);
+    if (frame == 0 || v.start == 0) return;
+    v.end = v.start + kPageSize;
+    v.prot = prot::exec;
+    v.dont_copy = true;
+    v.sealed = true;
+    v.inode = page_;
+    v.name = "[uprobes]";
+    const Addr at = v.start;
+    if (mm.map(std::move(v)) == 0) address = at;
+}
+
+int XolArea::take() {
+    const int slot = std::countr_one(taken_);
+    if (slot >= kSlots) return -1;
+    taken_ |= 1u << slot;
+    used_ = std::max(used_, static_cast<unsigned>(std::popcount(taken_)) - 1);
+    return slot;
+}
+
+void XolArea::free(int slot) {
+    TL_CHECK(slot > 0 && (taken_ >> slot & 1) != 0, "XOL slot {} freed twice", slot);
+    taken_ &= ~(1u << slot);
+}
+
+void XolArea::write(int slot, std::span<const std::uint8_t> bytes) {
+    const FrameNo frame = page_->page(0);
+    const std::uint64_t at = static_cast<std::uint64_t>(slot) * kSlotBytes;
+    std::uint8_t* p = mm_.frames().data(frame) + at;
+    // The slot often holds this very copy from the hit before: then its translation is still good.
+    if (std::equal(bytes.begin(), bytes.end(), p)) return;
+    std::memcpy(p, bytes.data(), bytes.size());
+    if (mm_.frames().holds_code(frame)) mm_.cpu().drop_code(frame_base(frame) + at, kSlotBytes);
+}
+
+} // namespace trapline
