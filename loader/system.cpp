@@ -1,9 +1,15 @@
 #include "loader/system.hpp"
 
+#include "loader/exec.hpp"
+#include "loader/files/file_table.hpp"
+#include "loader/host_inode.hpp"
+#include "loader/process_state.hpp"
 #include "loader/syscalls/call.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace trapline {
@@ -19,7 +25,8 @@ Path<bool> System::syscall(Task& t) {
     long result = -ENOSYS;
     if (info == nullptr) {
         if (unknown_calls_.insert(number).second) {
-            const std::string text = fmt::format("trapline: system call {} is not modelled: the guest gets ENOSYS\n", number);
+            const std::string text =
+                fmt::format("trapline: system call {} is not modelled: the guest gets ENOSYS\n", number);
             (void)!::write(standard_.err, text.data(), text.size());
         }
     } else if (info->plain != nullptr) {
@@ -34,8 +41,79 @@ Path<bool> System::syscall(Task& t) {
 
 long Call::interrupted() {
     task.restart_syscall = true;
+    task.restart_past_handler = true;
     task.restart_number = number;
     return -EINTR;
+}
+
+long Call::interrupted_for_good(Cycles deadline) {
+    interrupted();
+    task.restart_past_handler = false;
+    task.restart_deadline = deadline;
+    return -EINTR;
+}
+
+System::System(Kernel& kernel, Sandbox sandbox, StandardFiles standard, std::string working_directory)
+    : kernel_(kernel), sandbox_(std::move(sandbox)), standard_(standard),
+      working_directory_(std::move(working_directory)), futexes_(kernel) {
+    kernel_.attach(this);
+}
+
+System::~System() {
+    kernel_.abandon();
+    kernel_.attach(static_cast<SyscallHandler*>(nullptr));
+}
+
+Result<Task*> System::start(const std::string& program, const std::vector<std::string>& args,
+                            const std::vector<std::string>& environment) {
+    ExecRequest request;
+    request.directory = working_directory_;
+    request.args = args;
+    request.environment = environment;
+    auto loaded = find_program(*this, program, std::move(request));
+    if (!loaded) {
+        start_failure_ = loaded.error().error == -ENOENT ? 127 : 126;
+        return tl::make_unexpected(std::move(loaded.error().text));
+    }
+    Process& p = kernel_.create_process(nullptr);
+    p.mm = loaded->mm;
+    p.files = new_file_table(*this);
+    Task& t = kernel_.create_task(p);
+    enter_program(kernel_, t, *loaded);
+    kernel_.start(t);
+    return &t;
+}
+
+void System::task_exit(Task& t) {
+    Process& p = *t.process;
+    release_robust_futexes(*this, t);
+    // Only somebody else can care about the word (kernel/fork.c, mm_release).
+    if (t.clear_child_tid != 0 && (p.tasks.size() > 1 || p.mm.use_count() > 1)) {
+        if (p.mm->put(t.clear_child_tid, std::uint32_t{0})) futexes_.wake(*p.mm, t.clear_child_tid, 1);
+    }
+    for (Process* child : p.children)
+        if (child->vfork_waiter == &t) child->vfork_waiter = nullptr;
+    ProcessState& s = state_of(p);
+    s.dead_threads_user += t.user_time;
+    if (t.tid != p.pid) s.thread_names.erase(t.tid);
+}
+
+void System::process_exit(Process& p) { disarm_all(kernel_, p); }
+
+std::shared_ptr<Inode> System::inode_of(int host_fd, const std::string& guest_path) {
+    struct stat st {};
+    auto view = sandbox_.stat(host_fd);
+    if (!view || ::fstat(host_fd, &st) != 0) return nullptr;
+    HostFd own(::fcntl(host_fd, F_DUPFD_CLOEXEC, 0));
+    if (!own) return nullptr;
+    std::weak_ptr<Inode>& known = inodes_[{st.st_dev, st.st_ino}];
+    if (auto inode = known.lock()) {
+        static_cast<HostInode&>(*inode).adopt(std::move(own));
+        return inode;
+    }
+    auto inode = std::make_shared<HostInode>(kernel_.frames(), view->inode, guest_path, std::move(own));
+    known = inode;
+    return inode;
 }
 
 } // namespace trapline

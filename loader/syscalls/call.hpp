@@ -1,9 +1,9 @@
 // loader/syscalls/call.hpp: one system call in progress, and the table of all that there are.
 //
 // A handler takes a Call and returns what goes into RAX: a value, or a negative errno. Plain handlers finish at once;
-// handlers that may sleep are paths. Each family of calls is a file of its own (memory.cpp, process.cpp, futex.cpp ...), and
-// the table says for every number what is there: full, partial and what is missing, or refused and with which errno.
-// Read next: table.inc.
+// handlers that may sleep are paths. Each family of calls is a file of its own (memory.cpp, process.cpp, futex.cpp
+// ...), and the table says for every number what is there: full, partial and what is missing, or refused and with which
+// errno. Read next: table.inc.
 #pragma once
 
 #include "loader/system.hpp"
@@ -28,6 +28,9 @@ struct Call {
     [[nodiscard]] int fd(std::size_t i) const { return static_cast<int>(args[i]); }
     /// For a call that a signal interrupted: it starts again unless a handler without SA_RESTART runs. Returns -EINTR.
     long interrupted();
+    /// The same for calls that any handler ends (sleeps, poll, pause): they start again only if none runs (signal(7),
+    /// "Interruption of system calls"). A relative sleep finds its `deadline` in Task::restart_deadline.
+    long interrupted_for_good(Cycles deadline = 0);
 };
 
 using PlainHandler = long (*)(Call&);

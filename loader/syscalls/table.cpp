@@ -7,10 +7,12 @@ namespace trapline {
 std::span<const SyscallInfo> syscall_table() {
     static const std::vector<SyscallInfo> table = [] {
         std::vector<SyscallInfo> all;
-        for (std::span<const SyscallInfo> family : {process_calls(), thread_calls(), signal_calls(), time_calls(),
-                                                    system_calls(), memory_calls(), file_calls(), io_calls()})
+        for (std::span<const SyscallInfo> family :
+             {clone_calls(), process_calls(), identity_calls(), thread_calls(), futex_calls(), signal_calls(),
+              time_calls(), timer_calls(), system_calls(), memory_calls(), file_calls(), io_calls()})
             all.insert(all.end(), family.begin(), family.end());
-        std::sort(all.begin(), all.end(), [](const SyscallInfo& a, const SyscallInfo& b) { return a.number < b.number; });
+        std::sort(all.begin(), all.end(),
+                  [](const SyscallInfo& a, const SyscallInfo& b) { return a.number < b.number; });
         return all;
     }();
     return table;

@@ -1,0 +1,150 @@
+// Threads and scheduling: what is left when clone and futex are elsewhere.
+#include "loader/process_state.hpp"
+#include "loader/syscalls/clock.hpp"
+#include "loader/syscalls/families.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+namespace trapline {
+namespace {
+
+long set_tid_address(Call& c) {
+    c.task.clear_child_tid = c.args[0];
+    return c.task.tid;
+}
+
+/// Whoever waits for a CPU gets this one. With a CPU for everybody there is nothing to yield.
+Path<long> sched_yield(Call& c) {
+    if (!c.kernel.scheduler().queue().empty())
+        (void)co_await c.kernel.sleep(c.task, nullptr, c.kernel.now(c.task), false);
+    co_return 0;
+}
+
+/// The thread that a call means, 0 for the caller; nullptr: there is none.
+const Task* thread(const Call& c) {
+    const int tid = static_cast<int>(c.args[0]);
+    return tid == 0 ? &c.task : c.kernel.task(tid);
+}
+
+/// The mask of virtual CPUs, in as many 64-bit words as it takes.
+std::vector<std::uint64_t> all_cpus(const Kernel& k) {
+    const unsigned n = k.config().cpus;
+    std::vector<std::uint64_t> mask((n + 63) / 64);
+    for (unsigned i = 0; i < n; ++i) mask[i / 64] |= 1ull << (i % 64);
+    return mask;
+}
+
+long sched_getaffinity(Call& c) {
+    if (thread(c) == nullptr) return -ESRCH;
+    const auto mask = all_cpus(c.kernel);
+    const std::uint64_t bytes = mask.size() * sizeof(std::uint64_t);
+    if (c.args[1] < bytes || (c.args[1] & 7) != 0) return -EINVAL;
+    return c.mm().write(c.args[2], mask.data(), bytes) ? static_cast<long>(bytes) : -EFAULT;
+}
+
+/// Placement is the scheduler's and part of the schedule: a mask that names a CPU is accepted, and changes nothing.
+long sched_setaffinity(Call& c) {
+    if (thread(c) == nullptr) return -ESRCH;
+    std::vector<std::uint64_t> wanted(all_cpus(c.kernel).size()), all = all_cpus(c.kernel);
+    if (!c.mm().read(c.args[2], wanted.data(), std::min<std::uint64_t>(c.args[1], wanted.size() * 8))) return -EFAULT;
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if ((wanted[i] & all[i]) != 0) return 0;
+    return -EINVAL;
+}
+
+long sched_getscheduler(Call& c) { return thread(c) != nullptr ? SCHED_OTHER : -ESRCH; }
+
+long sched_getparam(Call& c) {
+    if (thread(c) == nullptr) return -ESRCH;
+    return c.mm().put(c.args[1], std::int32_t{0}) ? 0 : -EFAULT;
+}
+
+/// There are no real-time priorities here.
+long ordinary_only(Call& c, int policy, Addr parameter) {
+    std::int32_t priority = 0;
+    if (thread(c) == nullptr) return -ESRCH;
+    if (!c.mm().get(parameter, priority)) return -EFAULT;
+    constexpr int kReset = SCHED_RESET_ON_FORK;
+    switch (policy & ~kReset) {
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+        return priority == 0 ? 0 : -EINVAL;
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return priority >= 1 && priority <= 99 ? -EPERM : -EINVAL;
+    default:
+        return -EINVAL;
+    }
+}
+
+long sched_setscheduler(Call& c) { return ordinary_only(c, static_cast<int>(c.args[1]), c.args[2]); }
+long sched_setparam(Call& c) { return ordinary_only(c, SCHED_OTHER, c.args[1]); }
+
+long priority_bound(Call& c, long realtime) {
+    switch (static_cast<int>(c.args[0])) {
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+        return 0;
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return realtime;
+    default:
+        return -EINVAL;
+    }
+}
+
+long sched_get_priority_max(Call& c) { return priority_bound(c, 99); }
+long sched_get_priority_min(Call& c) { return priority_bound(c, 1); }
+
+long sched_rr_get_interval(Call& c) {
+    if (thread(c) == nullptr) return -ESRCH;
+    return c.mm().put(c.args[1], to_timespec(c.kernel.nanoseconds(RoundRobin::kSlice))) ? 0 : -EFAULT;
+}
+
+/// Nice values are not kept. getpriority answers 20 - nice, so that no answer is negative.
+long getpriority(Call&) { return 20; }
+long setpriority(Call& c) { return static_cast<int>(c.args[2]) >= 0 ? 0 : -EACCES; }
+
+long getcpu(Call& c) {
+    const auto cpu = static_cast<std::uint32_t>(std::max(c.task.cpu, 0));
+    if (c.args[0] != 0 && !c.mm().put(c.args[0], cpu)) return -EFAULT;
+    if (c.args[1] != 0 && !c.mm().put(c.args[1], std::uint32_t{0})) return -EFAULT;
+    return 0;
+}
+
+/// Interleaving is sequentially consistent here, so there is nothing to do; only the query says so.
+long membarrier(Call& c) { return c.args[0] == 0 ? 0 : -EINVAL; }
+
+long not_there(Call&) { return -ENOSYS; }
+
+constexpr std::string_view kNoPriorities = "partial: there are no priorities";
+constexpr SyscallInfo kCalls[] = {
+    {SYS_sched_yield, "sched_yield", "", "full", nullptr, sched_yield},
+    {SYS_getpriority, "getpriority", "ii", kNoPriorities, getpriority},
+    {SYS_setpriority, "setpriority", "iii", kNoPriorities, setpriority},
+    {SYS_sched_setparam, "sched_setparam", "ip", kNoPriorities, sched_setparam},
+    {SYS_sched_getparam, "sched_getparam", "ip", kNoPriorities, sched_getparam},
+    {SYS_sched_setscheduler, "sched_setscheduler", "iip", kNoPriorities, sched_setscheduler},
+    {SYS_sched_getscheduler, "sched_getscheduler", "i", kNoPriorities, sched_getscheduler},
+    {SYS_sched_get_priority_max, "sched_get_priority_max", "i", "full", sched_get_priority_max},
+    {SYS_sched_get_priority_min, "sched_get_priority_min", "i", "full", sched_get_priority_min},
+    {SYS_sched_rr_get_interval, "sched_rr_get_interval", "ip", kNoPriorities, sched_rr_get_interval},
+    {SYS_sched_setaffinity, "sched_setaffinity", "iup", "partial: accepted, without effect", sched_setaffinity},
+    {SYS_sched_getaffinity, "sched_getaffinity", "iup", "full", sched_getaffinity},
+    {SYS_set_tid_address, "set_tid_address", "p", "full", set_tid_address},
+    {SYS_getcpu, "getcpu", "pp", "full", getcpu},
+    {SYS_membarrier, "membarrier", "iii", "partial: the query, which names no command", membarrier},
+    {SYS_rseq, "rseq", "puix", "refused: ENOSYS", not_there},
+};
+
+} // namespace
+
+std::span<const SyscallInfo> thread_calls() { return kCalls; }
+
+} // namespace trapline
