@@ -17,6 +17,7 @@ struct Error {
     std::string hint;
     std::string file;
     int line = 0;
+    int code = 0; ///< the exit code that env(1) would use, where that is known: 126, 127
 
     /// The text as the command prints it, without a trailing newline.
     [[nodiscard]] std::string text() const {
@@ -36,7 +37,7 @@ template <class T> using Result = tl::expected<T, Error>;
 
 /// Shorthand for `return fail("what", "hint")` in a function that returns a Result.
 inline tl::unexpected<Error> fail(std::string what, std::string hint = {}, std::string file = {}, int line = 0) {
-    return tl::make_unexpected(Error{std::move(what), std::move(hint), std::move(file), line});
+    return tl::make_unexpected(Error{std::move(what), std::move(hint), std::move(file), line, 0});
 }
 
 } // namespace trapline

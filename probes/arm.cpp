@@ -7,7 +7,7 @@
 namespace trapline {
 
 Path<bool> Uprobes::arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error) {
-    *error = analyse(*u);
+    *error = u->error = analyse(*u);
     if (*error != 0) co_return false;
     Space& sp = make_space(mm);
     Site& s = sp.sites[va];
@@ -34,6 +34,7 @@ Path<bool> Uprobes::arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error) 
     if (now == nullptr || still == nullptr || still->armed) co_return true;
     now->arm(va, u->bytes[0]);
     still->armed = true;
+    if (u->first_address == 0) u->first_address = va;
     count_text_write();
     co_await kernel_.step(actor, Step::text_armed, va, u->number);
     co_return true;

@@ -60,6 +60,9 @@ struct Uprobe : std::enable_shared_from_this<Uprobe> {
     std::vector<Consumer*> consumers; ///< in order of registration
     Truth truth;
 
+    Addr first_address = 0; ///< where it was armed first
+    int error = 0;          ///< of the last attempt to arm it, a negative errno
+
     bool analysed = false; ///< the instruction has been read and judged (Linux: UPROBE_COPY_INSN)
     std::array<std::uint8_t, 16> bytes{};
     OutOfLine copy;

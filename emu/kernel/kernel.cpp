@@ -323,6 +323,7 @@ Outcome Kernel::run() {
             if (first_gone_ && tasks_.empty()) return {Outcome::Kind::exited, first_status_};
             return {Outcome::Kind::deadlock, 0};
         }
+        if (stop_requested_) continue;
         run_task(*c.task, c.budget);
         current_ = nullptr;
         // Those that ended while they ran can go now: nothing refers to them any more.
