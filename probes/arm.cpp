@@ -6,13 +6,13 @@
 
 namespace trapline {
 
-Path<bool> Uprobes::arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error) {
-    *error = u->error = analyse(*u);
+Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
+    *error = u.error = analyse(u);
     if (*error != 0) co_return false;
     Space& sp = make_space(mm);
     Site& s = sp.sites[va];
     if (s.armed) co_return true;
-    s.uprobe = u;
+    s.uprobe = &u;
     s.address = va;
 
     Task& actor = kernel_.actor();
@@ -32,11 +32,11 @@ Path<bool> Uprobes::arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error) 
     TextPage* now = sp.pages[page_floor(va)].get();
     Site* still = site(mm, va);
     if (now == nullptr || still == nullptr || still->armed) co_return true;
-    now->arm(va, u->bytes[0]);
+    now->arm(va, u.bytes[0]);
     still->armed = true;
-    if (u->first_address == 0) u->first_address = va;
+    if (u.first_address == 0) u.first_address = va;
     count_text_write();
-    co_await kernel_.step(actor, Step::text_armed, va, u->number);
+    co_await kernel_.step(actor, Step::text_armed, va, u.number);
     co_return true;
 }
 
@@ -76,7 +76,7 @@ void Uprobes::mapped(Mm& mm, const Vma& vma) {
     // Linux's uprobe_mmap: breakpoints go in inside mmap, and all errors are ignored (facts 3a).
     const auto first = tree_.lower_bound({vma.inode->number, vma.offset});
     const auto last = tree_.lower_bound({vma.inode->number, vma.offset + (vma.end - vma.start)});
-    const std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Uprobe>>> here(first, last);
+    const std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>, Uprobe*>> here(first, last);
     for (const auto& [key, u] : here) {
         if (!u->wants(mm, p)) continue;
         const Addr va = vma.start + (u->offset - vma.offset);
@@ -90,7 +90,7 @@ void Uprobes::mapped(Mm& mm, const Vma& vma) {
             continue;
         }
         int error = 0;
-        kernel_.run_atomically(arm(mm, u, va, &error));
+        kernel_.run_atomically(arm(mm, *u, va, &error));
     }
 }
 
@@ -140,7 +140,7 @@ void Uprobes::task_created(Task&, Task&) {}
 void Uprobes::executed(Task& t) {
     if (!dialect_.per_process) return;
     // The 2010 interface unregisters everything of a process that execs; later calls to unregister do nothing.
-    for (const auto& u : std::vector<std::shared_ptr<Uprobe>>(all_))
+    for (const auto& u : all_)
         for (Consumer* c : std::vector<Consumer*>(u->consumers))
             if (c->pid == t.process->pid) kernel_.run_atomically(remove(*c));
 }

@@ -11,7 +11,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     const Addr va = kernel_.get(t, Reg::rip) - 1;
     Utask& u = utask(t);
     confirm(t);
-    if (u.active) end_step(t); // it was stepping in place and met the int3 that another thread put back
+    if (u.active != nullptr) end_step(t); // it was stepping in place and met the int3 that another thread put back
     u.trapped_at = kernel_.now(t);
     ++counters.breakpoint_traps;
 
@@ -26,14 +26,14 @@ Path<bool> Uprobes::breakpoint(Task& t) {
         co_await kernel_.step(t, Step::trap, va);
 
     s = site(mm, va);
-    std::shared_ptr<Uprobe> uprobe = s != nullptr ? s->uprobe : nullptr;
-    const std::uint64_t number = uprobe ? uprobe->number : 0;
+    Uprobe* uprobe = s != nullptr ? s->uprobe : nullptr;
+    const std::uint64_t number = uprobe != nullptr ? uprobe->number : 0;
     if (in_interrupt)
         kernel_.note(t, Step::lookup, va, number);
     else
         co_await kernel_.step(t, Step::lookup, va, number);
 
-    if (!uprobe) {
+    if (uprobe == nullptr) {
         std::uint8_t byte = 0;
         if (mm.force_read(va, &byte, 1) && byte == kBreakpoint) co_return false; // somebody else's breakpoint
         kernel_.set(t, Reg::rip, va);
@@ -49,7 +49,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
         co_await kernel_.step(t, Step::resumed, kernel_.get(t, Reg::rip));
         co_return true;
     }
-    const Hit hit(t, uprobe, va);
+    const Hit hit{t, uprobe, va};
     const bool started = co_await strategy_->start(hit);
     if (!started) {
         ++counters.restarts;
@@ -60,14 +60,14 @@ Path<bool> Uprobes::breakpoint(Task& t) {
 
 Path<bool> Uprobes::single_step(Task& t) {
     Utask& u = utask(t);
-    if (!u.active) {
+    if (u.active == nullptr) {
         confirm(t);
         co_return false;
     }
     ++counters.step_traps;
-    const Hit hit(t, u.active, u.address);
+    const Hit hit{t, u.active, u.address};
     // In place, a rep string instruction traps after each iteration with RIP still on it: it has not completed.
-    if (u.bare && u.bare->rep_string && kernel_.get(t, Reg::rip) == u.bare_address)
+    if (u.bare != nullptr && u.bare->rep_string && kernel_.get(t, Reg::rip) == u.bare_address)
         u.bare = nullptr;
     else
         confirm(t);
@@ -111,9 +111,10 @@ void Uprobes::hide_step(const Hit& hit, Addr next) {
 
 void Uprobes::run_handlers(Task& t, Uprobe& u, Addr va) {
     HitContext context(kernel_, t, va);
-    const std::vector<Consumer*> consumers = u.consumers; // a handler may change the list
     bool any = false;
-    for (Consumer* c : consumers) {
+    // By index: a handler may register another consumer. None is taken out before the handlers are done (remove_now).
+    for (std::size_t i = 0; i < u.consumers.size(); ++i) {
+        Consumer* c = u.consumers[i];
         if (c->leaving || (c->pid != 0 && c->pid != t.process->pid)) continue;
         ++c->hits;
         any = true;
@@ -123,20 +124,20 @@ void Uprobes::run_handlers(Task& t, Uprobe& u, Addr va) {
     }
     if (any) {
         Utask& ut = utask(t);
-        if (ut.owed.get() != &u) settle(ut);
-        ut.owed = u.shared_from_this();
+        if (ut.owed != &u) settle(ut);
+        ut.owed = &u;
         ++ut.owed_runs;
         ++u.truth.hits;
     }
     // Consumers that were unregistered from inside a handler go now that no handler runs.
-    if (!in_handler_)
+    if (!in_handler_ && !leaving_.empty())
         for (Consumer* c : std::exchange(leaving_, {})) kernel_.run_atomically(remove(*c));
 }
 
 void Uprobes::before_fault_signal(Task& t) {
     Utask& u = utask(t);
-    if (!u.active) return;
-    const Hit hit(t, u.active, u.address);
+    if (u.active == nullptr) return;
+    const Hit hit{t, u.active, u.address};
     strategy_->abort(hit);
     kernel_.note(t, Step::aborted, hit.address);
 }

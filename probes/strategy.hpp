@@ -21,11 +21,10 @@ namespace trapline {
 
 class Uprobes;
 
-/// One hit in progress. Paths take it by value from a named variable: GCC 12 destroys temporaries of a co_await twice.
+/// One hit in progress.
 struct Hit {
-    Hit(Task& t, std::shared_ptr<Uprobe> u, Addr at) : task(t), uprobe(std::move(u)), address(at) {}
     Task& task;
-    std::shared_ptr<Uprobe> uprobe;
+    Uprobe* uprobe;
     Addr address;
 };
 

@@ -22,14 +22,12 @@ void Uprobes::fetch(Task& t, Addr va) {
 
 void Uprobes::confirm(Task& t) {
     Utask& u = utask(t);
-    if (!u.bare) return;
-    const std::shared_ptr<Uprobe> bare = std::exchange(u.bare, nullptr);
-    completed(t, *bare);
+    if (u.bare != nullptr) completed(t, *std::exchange(u.bare, nullptr));
 }
 
 void Uprobes::not_executed(Task& t, Addr rip) {
     Utask& u = utask(t);
-    if (u.bare && u.bare_address == rip)
+    if (u.bare != nullptr && u.bare_address == rip)
         u.bare = nullptr;
     else
         confirm(t);
@@ -38,7 +36,7 @@ void Uprobes::not_executed(Task& t, Addr rip) {
 void Uprobes::completed(Task& t, Uprobe& probe) {
     Utask& u = utask(t);
     ++probe.truth.executions;
-    if (u.owed.get() == &probe && u.owed_runs > 0) {
+    if (u.owed == &probe && u.owed_runs > 0) {
         probe.truth.repeated += u.owed_runs - 1;
         u.owed_runs = 0;
         u.owed = nullptr;
@@ -49,7 +47,7 @@ void Uprobes::completed(Task& t, Uprobe& probe) {
 
 /// Handler runs that no execution will follow (the thread died, a handler skipped the instruction) count as repeated.
 void Uprobes::settle(Utask& u) {
-    if (u.owed) u.owed->truth.repeated += u.owed_runs;
+    if (u.owed != nullptr) u.owed->truth.repeated += u.owed_runs;
     u.owed = nullptr;
     u.owed_runs = 0;
 }
@@ -58,7 +56,7 @@ void Uprobes::task_exit(Task& t) {
     if (t.probe == nullptr) return;
     confirm(t);
     Utask& u = utask(t);
-    if (u.active) strategy_->task_exit(Hit(t, u.active, u.address));
+    if (u.active != nullptr) strategy_->task_exit(Hit{t, u.active, u.address});
     settle(u);
     t.probe = nullptr;
 }

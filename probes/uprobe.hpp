@@ -52,7 +52,7 @@ struct Truth {
     Cycles cycles = 0; ///< virtual cycles between trap and resumption, over all hits
 };
 
-struct Uprobe : std::enable_shared_from_this<Uprobe> {
+struct Uprobe {
     std::uint32_t number = 0;     ///< in order of registration
     std::shared_ptr<Inode> inode; ///< nullptr: anonymous memory of one address space, `offset` is the address
     std::uint32_t mm = 0;         ///< of an anonymous one
@@ -73,7 +73,7 @@ struct Uprobe : std::enable_shared_from_this<Uprobe> {
 
 /// One uprobe in one address space.
 struct Site {
-    std::shared_ptr<Uprobe> uprobe;
+    Uprobe* uprobe = nullptr;
     Addr address = 0;
     bool armed = false;   ///< int3 was written here (a strategy may have lifted it for a moment)
     bool watched = false; ///< the bare instruction may run: the CPU reports every fetch

@@ -68,7 +68,7 @@ const Process* Uprobes::owner(const Mm& mm) const {
     return nullptr;
 }
 
-std::shared_ptr<Uprobe> Uprobes::find(std::uint64_t inode, std::uint64_t offset) const {
+Uprobe* Uprobes::find(std::uint64_t inode, std::uint64_t offset) const {
     auto it = tree_.find({inode, offset});
     return it == tree_.end() ? nullptr : it->second;
 }
@@ -105,21 +105,20 @@ int Uprobes::analyse(Uprobe& u) {
 Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset, int* error) {
     *error = -EINVAL;
     if (c.uprobe != nullptr || offset > inode->size()) co_return false;
-    std::shared_ptr<Uprobe> u = find(inode->number, offset);
-    if (u && dialect_.one_per_address) {
+    Uprobe* u = find(inode->number, offset);
+    if (u != nullptr && dialect_.one_per_address) {
         *error = -EBUSY;
         co_return false;
     }
-    if (!u) {
-        u = std::make_shared<Uprobe>();
+    if (u == nullptr) {
+        u = all_.emplace_back(std::make_unique<Uprobe>()).get();
         u->inode = inode;
         u->offset = offset;
-        u->number = static_cast<std::uint32_t>(all_.size() + 1);
+        u->number = static_cast<std::uint32_t>(all_.size());
         tree_.emplace(std::pair{inode->number, offset}, u);
-        all_.push_back(u);
     }
     u->consumers.push_back(&c);
-    c.uprobe = u.get();
+    c.uprobe = u;
     c.leaving = false;
     Task& actor = kernel_.actor();
     co_await kernel_.step(actor, Step::registered, offset, u->number);
@@ -137,7 +136,7 @@ Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t
                 places.push_back(v.start + (offset - v.offset));
         for (Addr va : places) {
             anywhere = true;
-            if (!co_await arm(mm, u, va, error)) break;
+            if (!co_await arm(mm, *u, va, error)) break;
         }
     }
     if (*error == 0 && !anywhere && dialect_.needs_mapping) *error = -EINVAL;
@@ -155,7 +154,7 @@ Path<bool> Uprobes::add_at(Consumer& c, Process& p, Addr address, int* error) {
 
 Path<bool> Uprobes::remove(Consumer& c) {
     if (c.uprobe == nullptr) co_return false;
-    const std::shared_ptr<Uprobe> u = c.uprobe->shared_from_this();
+    Uprobe* u = c.uprobe;
     std::erase(u->consumers, &c);
     c.uprobe = nullptr;
     c.leaving = false;

@@ -28,7 +28,7 @@ namespace trapline {
 
 /// A thread's state in a hit, and its account with the truth (Linux: struct uprobe_task).
 struct Utask : Extension {
-    std::shared_ptr<Uprobe> active; ///< a step is in progress
+    Uprobe* active = nullptr; ///< a step is in progress
     Addr address = 0;               ///< of the probe point
     bool user_trap_flag = false;    ///< EFLAGS.TF before the step
     Cycles trapped_at = 0;
@@ -36,9 +36,9 @@ struct Utask : Extension {
     int slot = -1;
     std::uint64_t saved_scratch = 0;
     // Truth.
-    std::shared_ptr<Uprobe> owed;   ///< its handlers ran, `owed_runs` times, and the instruction has not yet
+    Uprobe* owed = nullptr; ///< its handlers ran, `owed_runs` times, and the instruction has not yet
     std::uint64_t owed_runs = 0;
-    std::shared_ptr<Uprobe> bare;   ///< the CPU was about to execute it in place; not yet known whether it completed
+    Uprobe* bare = nullptr; ///< the CPU was about to execute it in place; not yet known whether it completed
     Addr bare_address = 0;
 };
 
@@ -101,7 +101,7 @@ class Uprobes final : public KernelObserver {
     void completed(Task& t, Uprobe& u);
     ProbeCounters counters;
     /// All uprobes that were ever registered, by number; gone ones keep their truth.
-    [[nodiscard]] const std::vector<std::shared_ptr<Uprobe>>& all() const { return all_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<Uprobe>>& all() const { return all_; }
     /// Settles what is still open when the run has ended, so that the truth adds up.
     void settle();
 
@@ -113,9 +113,9 @@ class Uprobes final : public KernelObserver {
     };
     Space* space(const Mm& mm);
     Space& make_space(Mm& mm);
-    std::shared_ptr<Uprobe> find(std::uint64_t inode, std::uint64_t offset) const;
+    Uprobe* find(std::uint64_t inode, std::uint64_t offset) const;
     int analyse(Uprobe& u);
-    Path<bool> arm(Mm& mm, std::shared_ptr<Uprobe> u, Addr va, int* error);
+    Path<bool> arm(Mm& mm, Uprobe& u, Addr va, int* error);
     Path<bool> disarm(Mm& mm, Addr va);
     void run_handlers(Task& t, Uprobe& u, Addr va);
     void settle(Utask& u);
@@ -126,8 +126,8 @@ class Uprobes final : public KernelObserver {
     Kernel& kernel_;
     const Dialect& dialect_;
     std::unique_ptr<Strategy> strategy_;
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Uprobe>> tree_; // by (inode, offset)
-    std::vector<std::shared_ptr<Uprobe>> all_;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, Uprobe*> tree_; // by (inode, offset)
+    std::vector<std::unique_ptr<Uprobe>> all_;                        // never shrinks: pointers to uprobes stay good
     std::vector<std::unique_ptr<Space>> spaces_; // by Mm::id
     std::vector<Consumer*> leaving_;             // unregistered from inside a handler
     bool in_handler_ = false;

@@ -29,13 +29,14 @@ int XolArea::take() {
     const int slot = std::countr_one(taken_);
     if (slot >= kSlots) return -1;
     taken_ |= 1u << slot;
-    used_ = std::max(used_, static_cast<unsigned>(std::popcount(taken_)) - 1);
+    used_ = std::max(used_, ++in_use_);
     return slot;
 }
 
 void XolArea::free(int slot) {
     TL_CHECK(slot > 0 && (taken_ >> slot & 1) != 0, "XOL slot {} freed twice", slot);
     taken_ &= ~(1u << slot);
+    --in_use_;
 }
 
 void XolArea::write(int slot, std::span<const std::uint8_t> bytes) {

@@ -35,7 +35,7 @@ class XolArea {
     Mm& mm_;
     std::shared_ptr<MemoryInode> page_;
     std::uint32_t taken_ = 1; // a bit a slot
-    unsigned used_ = 0;
+    unsigned in_use_ = 0, used_ = 0;
 };
 
 } // namespace trapline

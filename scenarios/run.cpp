@@ -19,7 +19,7 @@ struct Armed {
     const ScenarioProbe* asked = nullptr;
     Located place;
     Consumer consumer;
-    std::shared_ptr<Uprobe> uprobe; // the last one it was registered as; kept for its truth
+    Uprobe* uprobe = nullptr; // the last one it was registered as, for its truth
     int error = 0;                  // negative errno of the last registration
 };
 
@@ -201,7 +201,7 @@ Result<void> Run::locate_probes() {
 void Run::register_probe(Armed& a) {
     if (dialect_->per_process && kernel_->first_process() != nullptr) a.consumer.pid = kernel_->first_process()->pid;
     a.error = uprobes_->add_now(a.consumer, a.place.inode, a.place.offset);
-    if (a.consumer.uprobe != nullptr) a.uprobe = a.consumer.uprobe->shared_from_this();
+    if (a.consumer.uprobe != nullptr) a.uprobe = a.consumer.uprobe;
 }
 
 Path<bool> Run::tracer(Task& self, const ScenarioTracer& what) {
@@ -212,7 +212,7 @@ Path<bool> Run::tracer(Task& self, const ScenarioTracer& what) {
             if (dialect_->per_process && kernel_->first_process() != nullptr)
                 a.consumer.pid = kernel_->first_process()->pid;
             co_await uprobes_->add(a.consumer, a.place.inode, a.place.offset, &a.error);
-            if (a.consumer.uprobe != nullptr) a.uprobe = a.consumer.uprobe->shared_from_this();
+            if (a.consumer.uprobe != nullptr) a.uprobe = a.consumer.uprobe;
         } else {
             co_await uprobes_->remove(a.consumer);
         }
@@ -270,12 +270,12 @@ RunReport Run::report(const Outcome& outcome) {
     for (Armed& a : probes_) {
         ProbeReport p;
         p.spec = a.asked->spec.text;
-        if (a.uprobe) {
+        if (a.uprobe != nullptr) {
             p.address = a.uprobe->first_address;
             p.truth = a.uprobe->truth;
             p.truth.hits = a.consumer.hits;
         }
-        const int error = a.error != 0 ? a.error : a.uprobe ? a.uprobe->error : 0;
+        const int error = a.error != 0 ? a.error : a.uprobe != nullptr ? a.uprobe->error : 0;
         p.error_number = -error;
         p.state = error != 0 ? ProbeReport::State::refused
                   : p.address != 0 ? ProbeReport::State::armed

@@ -14,13 +14,25 @@ namespace {
 constexpr std::size_t kLongestBlock = 512 * 15;
 } // namespace
 
-std::uint64_t Cpu::get(Reg r) const {
+std::uint64_t Cpu::read(Reg r) const {
     std::uint64_t v = 0;
     uc_reg_read(engine_->uc, engine_register(r), &v);
+    if (const std::size_t i = kept_index(r); i < kKept) {
+        kept_[i] = v;
+        kept_valid_[i] = true;
+    }
     return v;
 }
 
-void Cpu::set(Reg r, std::uint64_t value) { uc_reg_write(engine_->uc, engine_register(r), &value); }
+void Cpu::write(Reg r, std::uint64_t value) { uc_reg_write(engine_->uc, engine_register(r), &value); }
+
+/// The engine is about to execute, or its state to be saved: what was changed goes back.
+void Cpu::close_registers() {
+    for (std::size_t i = 0; i < kKept; ++i)
+        if (kept_dirty_[i]) write(static_cast<Reg>(static_cast<std::size_t>(Reg::rip) + i), kept_[i]);
+    kept_dirty_ = {};
+    kept_valid_ = {};
+}
 
 Pte Cpu::leaf(Addr va) const {
     Pte e = root_;
@@ -58,10 +70,11 @@ Exit Cpu::run(std::uint64_t budget) {
         last_size_ = 0;
         rep_block_ = 1;
         if (step) begin_stepping();
-        running_ = true;
         // `until` is 0 and `count` is 0: anything else retranslates or instruments code (docs/engine.md).
-        uc_err err = uc_emu_start(engine_->uc, get(Reg::rip), 0, 0, 0);
-        running_ = false;
+        const Addr start = get(Reg::rip);
+        close_registers();
+        uc_err err = uc_emu_start(engine_->uc, start, 0, 0, 0);
+        open_registers();
         if (stepping_) end_stepping();
         TL_CHECK(why_ != Why::none, "the CPU engine stopped by itself at {:#x}: {}", get(Reg::rip), uc_strerror(err));
         if (why_ == Why::exit) break;
@@ -103,6 +116,7 @@ void Cpu::on_block(Addr pc, std::uint32_t size) {
             remaining_ -= b.count;
             last_pc_ = pc;
             last_size_ = size;
+            last_count_ = b.count;
             return;
         }
     }
@@ -143,6 +157,7 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     remaining_ -= count;
     last_pc_ = pc;
     last_size_ = size;
+    last_count_ = info.count;
     if (info.ends_in_rep) rep_block_ = pc, rep_at_ = pc + info.last;
 }
 
@@ -152,7 +167,10 @@ bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
         return false;
     }
     if (!fetch_->watched(pc, pc + 1)) return true;
-    if (service_ != nullptr && !service_->fetch(pc, reported_watch_ == pc)) {
+    open_registers();
+    const bool execute = service_ == nullptr || service_->fetch(pc, reported_watch_ == pc);
+    close_registers();
+    if (!execute) {
         reported_watch_ = pc;
         leave(Exit::Kind::watch);
         return false;
@@ -162,6 +180,12 @@ bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
 }
 
 void Cpu::on_interrupt(unsigned vec) {
+    open_registers();
+    on_exception(vec);
+    close_registers();
+}
+
+void Cpu::on_exception(unsigned vec) {
     const Addr rip = get(Reg::rip);
     if (vec == vector::debug) {
         if (stepping_) {
@@ -191,22 +215,28 @@ void Cpu::serve(unsigned vec) {
 }
 
 void Cpu::on_syscall() {
+    open_registers();
     const bool guests = stepping_ ? guest_trap_flag_ : (get(Reg::eflags) & kFlagTrap) != 0;
     if (stepping_) end_stepping();
+    close_registers();
     leave(Exit::Kind::syscall);
     exit_.trap_flag = guests;
 }
 
 void Cpu::on_invalid() {
     if (why_ != Why::none) return;
+    open_registers();
     if (stepping_) end_stepping();
     give_back(get(Reg::rip));
+    close_registers();
     leave(Exit::Kind::exception, vector::invalid_opcode);
 }
 
 /// Instructions of the current block from `rip` on were counted when the block was entered and have not retired.
 void Cpu::give_back(Addr rip) {
-    if (last_size_ != 0 && rip >= last_pc_ && rip < last_pc_ + last_size_) {
+    if (last_size_ != 0 && rip == last_pc_) {
+        remaining_ += last_count_;
+    } else if (last_size_ != 0 && rip > last_pc_ && rip < last_pc_ + last_size_) {
         std::array<std::uint8_t, kLongestBlock> bytes;
         std::size_t n = peek(rip, bytes.data(), std::min<std::size_t>(last_pc_ + last_size_ - rip, bytes.size()));
         remaining_ += walk({bytes.data(), n}).count;
@@ -233,6 +263,7 @@ void Cpu::end_stepping() {
 /// A block starts while we step: it is one instruction. False when stepping is over or has to start again.
 bool Cpu::enter_step(Addr pc) {
     if (step_pending_) { // the last step ended without #DB: popf loaded other flags, or mov ss held the trap back
+        open_registers();
         finish_step();
         if ((get(Reg::eflags) & kFlagTrap) == 0) {
             stop(Why::step);
@@ -267,6 +298,7 @@ void Cpu::finish_step() {
 }
 
 void Cpu::clear_fault() {
+    close_registers(); // what end_stepping wrote
     uc_context_save(engine_->uc, spare_->saved_);
     if (exit_.vector == vector::page_fault) {
         exit_.error_code = static_cast<std::uint32_t>(spare_->word(layout_.error_code));

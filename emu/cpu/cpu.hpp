@@ -65,9 +65,18 @@ class Cpu {
     /// The frame that every address space's upper half points to (PageTable's `kernel_pdpt`).
     [[nodiscard]] FrameNo kernel_pdpt() const { return kernel_pdpt_; }
 
-    // The thread on the CPU.
-    [[nodiscard]] std::uint64_t get(Reg r) const;
-    void set(Reg r, std::uint64_t value);
+    // The thread on the CPU. RIP and EFLAGS, which every trap reads and writes several times, are kept here while the engine
+    // is not executing and written back once.
+    [[nodiscard]] std::uint64_t get(Reg r) const {
+        const auto i = kept_index(r);
+        return i < kKept && kept_valid_[i] ? kept_[i] : read(r);
+    }
+    void set(Reg r, std::uint64_t value) {
+        const auto i = kept_index(r);
+        if (i >= kKept) return write(r, value);
+        kept_[i] = value;
+        kept_valid_[i] = kept_dirty_[i] = true;
+    }
     /// 16 bytes of XMM register `index`.
     void get_xmm(unsigned index, void* out) const;
     void set_xmm(unsigned index, const void* in);
@@ -104,12 +113,22 @@ class Cpu {
     struct Engine; // the engine's handles and C callbacks (cpu.cpp)
     enum class Why : std::uint8_t { none, exit, step, step_over };
 
+    static constexpr std::size_t kKept = 2;
+    static constexpr std::size_t kept_index(Reg r) {
+        return static_cast<std::size_t>(r) - static_cast<std::size_t>(Reg::rip); // rip, eflags; wraps for all below
+    }
+    std::uint64_t read(Reg r) const;
+    void write(Reg r, std::uint64_t value);
+    void open_registers() { kept_valid_ = {}; }
+    void close_registers();
+
     void set_up_kernel_window();
     void on_block(Addr pc, std::uint32_t size);
     void look(Addr pc, std::uint32_t size);
     bool look_at_watches(Addr pc, std::uint32_t size);
     bool enter_step(Addr pc);
     void on_interrupt(unsigned vector);
+    void on_exception(unsigned vector);
     void on_syscall();
     void on_invalid();
     void serve(unsigned vector);
@@ -139,16 +158,19 @@ class Cpu {
     std::unique_ptr<Context> spare_;
     ContextLayout layout_;
 
+    mutable std::array<std::uint64_t, kKept> kept_{};
+    mutable std::array<bool, kKept> kept_valid_{};
+    std::array<bool, kKept> kept_dirty_{};
     std::int64_t remaining_ = 0;
     std::uint64_t granted_ = 0;
     Addr last_pc_ = 0; // the block that was entered last, for exact counts at a trap
     std::uint32_t last_size_ = 0;
+    std::uint16_t last_count_ = 0;
     Addr rep_at_ = 1, rep_block_ = 1; // a block at rep_block_ ended in a rep string instruction at rep_at_
     Addr reported_watch_ = 1;
 
     Why why_ = Why::none;
     Exit exit_;
-    bool running_ = false;
     // Single-stepping of our own, invisible to the guest.
     bool stepping_ = false;
     bool guest_trap_flag_ = false; // what EFLAGS.TF would be without our stepping

@@ -109,10 +109,11 @@ void Cpu::set_up_kernel_window() {
     Context faults[2] = {Context(uc), Context(uc)};
     for (unsigned i = 0; i < 2; ++i) {
         set(Reg::rip, kFirstUser + 16 + 16 * i);
-        running_ = true;
         why_ = Why::none;
-        uc_emu_start(uc, get(Reg::rip), 0, 0, 0);
-        running_ = false;
+        const Addr start = get(Reg::rip);
+        close_registers();
+        uc_emu_start(uc, start, 0, 0, 0);
+        open_registers();
         uc_context_save(uc, faults[i].saved_);
         uc_context_restore(uc, pristine_->saved_);
     }
@@ -141,12 +142,15 @@ std::unique_ptr<Context> Cpu::new_context() const {
 }
 
 void Cpu::save(Context& c) {
+    close_registers();
     uc_context_save(engine_->uc, c.saved_);
     c.reported_watch = reported_watch_;
     c.root_ = root_;
 }
 
 void Cpu::load(const Context& c) {
+    kept_dirty_ = {}; // the thread that they belonged to has been saved, or is gone
+    open_registers();
     uc_context_restore(engine_->uc, c.saved_);
     reported_watch_ = c.reported_watch;
     // The saved state brings its old CR3 along; the address space in use stays the one that was chosen.

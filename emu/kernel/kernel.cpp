@@ -33,6 +33,8 @@ Kernel::Kernel(KernelConfig config, Policy& policy)
     : config_(config), frames_(std::make_unique<Frames>(config.ram)), cpu_(std::make_unique<Cpu>(*frames_)),
       scheduler_(config.cpus, policy), rng_(config.seed) {
     cpu_->set_service(this);
+    for (std::size_t s = 0; s < prices_.size(); ++s)
+        prices_[s] = price(*config_.cost, static_cast<Step>(s), config_.cpus);
     frames_->on_code_freed([this](FrameNo f) { cpu_->drop_code(f); });
     retired_seen_ = retired_at_event_ = cpu_->retired();
 }
@@ -45,9 +47,11 @@ Kernel::~Kernel() {
 
 void Kernel::abandon() {
     cpu_->use_idle();
-    for (auto& t : tasks_) {
+    for (auto& t : tasks_) { // first, so that nobody is woken by what the paths let go of
         if (t->queue != nullptr) t->queue->remove(*t); // the queue may live in the path
         t->queue = nullptr;
+    }
+    for (auto& t : tasks_) {
         t->resume_point = nullptr;
         t->path = {};
     }
@@ -68,7 +72,7 @@ void Kernel::sync_clock() {
 
 bool Kernel::record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text) {
     sync_clock();
-    scheduler_.charge(t, price(*config_.cost, s, config_.cpus));
+    scheduler_.charge(t, prices_[static_cast<std::size_t>(s)]);
     Event e;
     e.time = scheduler_.now(t);
     e.task = t.serial;

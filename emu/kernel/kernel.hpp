@@ -217,6 +217,7 @@ class Kernel final : private TrapService {
     std::unique_ptr<Frames> frames_;
     std::unique_ptr<Cpu> cpu_;
     Log log_;
+    std::array<Cycles, static_cast<std::size_t>(Step::count_)> prices_{};
     Scheduler scheduler_;
     Rng rng_;
     SyscallHandler* syscalls_ = nullptr;
