@@ -61,8 +61,8 @@ long map_zeroes(Mm& mm, Addr from, Addr to, const Segment& s, std::uint8_t right
     if (from != start) {
         if (mm.find(from) == nullptr) {
             start = page_floor(from);
-        } else if (s.write) { // the rest of the last page that has bytes of the file
-            const std::vector<std::uint8_t> zeroes(std::min(to, start) - from);
+        } else if (s.write) { // the whole rest of the page: ld.so counts on zeroes behind its own .bss
+            const std::vector<std::uint8_t> zeroes(start - from);
             if (!mm.write(from, zeroes.data(), zeroes.size())) return -ENOMEM;
         }
     }

@@ -21,7 +21,9 @@ Path<bool> System::syscall(Task& t) {
     Call call{*this, kernel_, t, number, {}};
     constexpr std::array kArguments = {Reg::rdi, Reg::rsi, Reg::rdx, Reg::r10, Reg::r8, Reg::r9};
     for (std::size_t i = 0; i < kArguments.size(); ++i) call.args[i] = kernel_.get(t, kArguments[i]);
-    co_await kernel_.step(t, Step::syscall, number, call.args[0], info != nullptr ? info->name : "unknown");
+    // Not inside the co_await: GCC 12 evaluates both arms of a conditional there.
+    const std::string_view name = info != nullptr ? info->name : "unknown";
+    co_await kernel_.step(t, Step::syscall, number, call.args[0], name);
     long result = -ENOSYS;
     if (info == nullptr) {
         if (unknown_calls_.insert(number).second) {
