@@ -22,6 +22,7 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
         if (!page->valid()) {
             sp.pages.erase(page_floor(va));
             sp.sites.erase(va);
+            sp.last = nullptr;
             *error = -ENOMEM;
             co_return false;
         }
@@ -47,6 +48,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
     watch(mm, *s, false);
     const bool armed = s->armed;
     sp->sites.erase(va);
+    sp->last = nullptr;
     auto it = sp->pages.find(page_floor(va));
     if (!armed || it == sp->pages.end()) co_return false;
     TextPage& page = *it->second;
@@ -97,6 +99,7 @@ void Uprobes::mapped(Mm& mm, const Vma& vma) {
 void Uprobes::unmapping(Mm& mm, const Vma&, Addr from, Addr to) {
     Space* sp = space(mm);
     if (sp == nullptr) return;
+    sp->last = nullptr;
     for (auto it = sp->sites.begin(); it != sp->sites.end();) {
         if (it->first >= from && it->first < to) {
             watch(mm, it->second, false);

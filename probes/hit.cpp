@@ -46,7 +46,8 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     co_await kernel_.step(t, Step::handler, va, uprobe->truth.hits);
 
     if (kernel_.get(t, Reg::rip) != va) { // a handler chose another place to go on: the instruction is skipped
-        co_await kernel_.step(t, Step::resumed, kernel_.get(t, Reg::rip));
+        const Hit skipped{t, uprobe, va};
+        co_await resume(skipped, kernel_.get(t, Reg::rip));
         co_return true;
     }
     const Hit hit{t, uprobe, va};
@@ -62,7 +63,7 @@ Path<bool> Uprobes::single_step(Task& t) {
     Utask& u = utask(t);
     if (u.active == nullptr) {
         confirm(t);
-        co_return false;
+        return {};
     }
     ++counters.step_traps;
     const Hit hit{t, u.active, u.address};
@@ -71,9 +72,13 @@ Path<bool> Uprobes::single_step(Task& t) {
         u.bare = nullptr;
     else
         confirm(t);
-    const bool users = co_await strategy_->finish(hit);
-    hit.uprobe->truth.cycles += kernel_.now(t) - u.trapped_at;
-    co_return !users; // the program had set TF itself: it gets its SIGTRAP
+    return strategy_->finish(hit);
+}
+
+Kernel::StepAwait Uprobes::resume(const Hit& hit, Addr next) {
+    Kernel::StepAwait done = kernel_.step(hit.task, Step::resumed, next);
+    hit.uprobe->truth.cycles += kernel_.now(hit.task) - utask(hit.task).trapped_at;
+    return done;
 }
 
 void Uprobes::begin_step(const Hit& hit) {

@@ -38,7 +38,8 @@ class Strategy {
     /// Prepares the thread so that the original instruction runs next, with TF set. False: that was not possible, the
     /// thread re-executes the int3 (Linux: "restart").
     virtual Path<bool> start(Hit hit) = 0;
-    /// The step trap has come: fix-ups, and the thread goes on behind the instruction.
+    /// The step trap has come: fix-ups, and the thread goes on behind the instruction. False: the program had set TF
+    /// itself and gets its SIGTRAP.
     virtual Path<bool> finish(Hit hit) = 0;
     /// The instruction raised an exception: back to the state before `start`, RIP at the probe point.
     virtual void abort(const Hit& hit) = 0;

@@ -40,8 +40,9 @@ Uprobes::Space& Uprobes::make_space(Mm& mm) {
 Site* Uprobes::site(Mm& mm, Addr va) {
     Space* sp = space(mm);
     if (sp == nullptr) return nullptr;
+    if (sp->last != nullptr && sp->last->address == va) return sp->last;
     auto it = sp->sites.find(va);
-    return it == sp->sites.end() ? nullptr : &it->second;
+    return it == sp->sites.end() ? nullptr : sp->last = &it->second;
 }
 
 TextPage* Uprobes::text_page(Mm& mm, Addr va) {

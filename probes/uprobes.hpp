@@ -95,6 +95,8 @@ class Uprobes final : public KernelObserver {
     void begin_step(const Hit& hit);
     /// Ends it; true when the program had TF set itself.
     bool end_step(Task& t);
+    /// The last step of a hit: the thread goes on at `next`.
+    Kernel::StepAwait resume(const Hit& hit, Addr next);
     /// In a dialect that does not leak it: removes the step's traces after pushf and syscall. `next` is the address behind.
     void hide_step(const Hit& hit, Addr next);
     /// The instruction completed in `t`, which is a thread of a wanted process.
@@ -108,6 +110,7 @@ class Uprobes final : public KernelObserver {
   private:
     struct Space { // what is kept for one address space
         std::unordered_map<Addr, Site> sites;
+        Site* last = nullptr; // the site that was asked for last; forgotten when sites change
         std::map<Addr, std::unique_ptr<TextPage>> pages;
         Mm* mm = nullptr;
     };

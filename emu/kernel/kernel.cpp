@@ -61,28 +61,7 @@ void Kernel::abandon() {
     }
 }
 
-/// Moves the running task's clock forward by what it has executed since the last look.
-void Kernel::sync_clock() {
-    const std::uint64_t retired = cpu_->retired();
-    if (retired == retired_seen_ || current_ == nullptr) return;
-    scheduler_.charge(*current_, retired - retired_seen_);
-    current_->user_time += retired - retired_seen_;
-    retired_seen_ = retired;
-}
-
-bool Kernel::record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text) {
-    sync_clock();
-    scheduler_.charge(t, prices_[static_cast<std::size_t>(s)]);
-    Event e;
-    e.time = scheduler_.now(t);
-    e.task = t.serial;
-    e.cpu = static_cast<std::uint16_t>(t.cpu);
-    e.step = s;
-    e.object = object;
-    e.value = value;
-    e.text = text;
-    log_.record(e);
-    retired_at_event_ = retired_seen_;
+bool Kernel::ask_policy(const Task& t, const Event& e) {
     const bool change = scheduler_.policy().switch_after_step(scheduler_, t, e);
     switch_wanted_ |= change;
     return change;
@@ -158,7 +137,9 @@ bool Kernel::begin(Task& t, Path<bool> path) {
 bool Kernel::go_on(Task& t) {
     std::exchange(t.resume_point, nullptr).resume();
     if (!t.path.done()) return false;
+    const bool taken = t.path.result();
     t.path = {};
+    if (!taken) force_trap(t); // the observer did not want the trap: it is the program's
     return finish(t);
 }
 
@@ -183,25 +164,29 @@ bool Kernel::finish(Task& t) {
 
 bool Kernel::trap(unsigned vec) {
     Task& t = *current_;
-    return begin(t, trap_path(t, vec)) && !switch_wanted_;
+    return begin_trap(t, vec) && !switch_wanted_;
 }
 
-Path<bool> Kernel::trap_path(Task& t, unsigned vec) {
+bool Kernel::begin_trap(Task& t, unsigned vec) {
     t.trap_vector = vec;
     if (observer_ != nullptr) {
-        const bool taken = vec == vector::breakpoint ? co_await observer_->breakpoint(t) : co_await observer_->single_step(t);
-        if (taken) co_return true;
+        Path<bool> path = vec == vector::breakpoint ? observer_->breakpoint(t) : observer_->single_step(t);
+        if (path.valid()) return begin(t, std::move(path));
     }
+    force_trap(t);
+    return finish(t);
+}
+
+/// SIGTRAP for the program's own int3 or step. Linux: an int3 comes from the kernel, a step from the flag.
+void Kernel::force_trap(Task& t) {
     SigInfo info;
     info.signo = sig::trap;
-    // Linux: an int3 comes from the kernel, a step from the flag (arch/x86/kernel/traps.c, by behaviour).
-    info.code = vec == vector::breakpoint ? sig::kernel : sig::trap_trace;
-    if (vec == vector::debug) {
+    info.code = t.trap_vector == vector::breakpoint ? sig::kernel : sig::trap_trace;
+    if (t.trap_vector == vector::debug) {
         info.fault = true;
         info.address = get(t, Reg::rip);
     }
     force(t, info);
-    co_return true;
 }
 
 bool Kernel::fetch(Addr va, bool again) {
@@ -245,7 +230,7 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
             set(t, Reg::r11, get(t, Reg::eflags));
             const bool step = e.trap_flag;
             user = begin(t, syscalls_->syscall(t));
-            if (user && step) user = begin(t, trap_path(t, vector::debug)); // the trap that TF owes after the call
+            if (user && step) user = begin_trap(t, vector::debug); // the trap that TF owes after the call
             break;
         }
         case Exit::Kind::exception: user = begin(t, exception(t, e)); break;

@@ -42,7 +42,7 @@ class KernelObserver : public MmObserver {
   public:
     /// #BP: RIP is past the int3. False: not a probe's, the program gets SIGTRAP.
     virtual Path<bool> breakpoint(Task& t) = 0;
-    /// #DB: one instruction ran with TF. False: the program's own step, SIGTRAP.
+    /// #DB: one instruction ran with TF. False: the program's own step, SIGTRAP. An empty path is the same, at once.
     virtual Path<bool> single_step(Task& t) = 0;
     /// An exception came: the instruction at `rip` was entered and has not completed (it may be restarted).
     virtual void not_executed(Task& t, Addr rip) = 0;
@@ -192,14 +192,44 @@ class Kernel final : private TrapService {
   private:
     bool trap(unsigned vector) override;
     bool fetch(Addr va, bool again) override;
-    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text);
-    void sync_clock();
+    // Eight of these make up one hit: it is inline, and asks a policy only if that cares about steps.
+    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text) {
+        sync_clock();
+        Event e;
+        if (t.cpu >= 0) {
+            VirtualCpu& c = scheduler_.cpus()[static_cast<std::size_t>(t.cpu)];
+            c.clock += prices_[static_cast<std::size_t>(s)];
+            e.time = c.clock;
+        } else {
+            e.time = scheduler_.global_now();
+        }
+        e.task = t.serial;
+        e.cpu = static_cast<std::uint16_t>(t.cpu);
+        e.step = s;
+        e.object = object;
+        e.value = value;
+        e.text = text;
+        log_.record(e);
+        retired_at_event_ = retired_seen_;
+        return scheduler_.policy().minds_steps() && ask_policy(t, e);
+    }
+    bool ask_policy(const Task& t, const Event& e);
+    /// Moves the running task's clock forward by what it has executed since the last look.
+    void sync_clock() {
+        const std::uint64_t retired = cpu_->retired();
+        const std::uint64_t n = retired - retired_seen_;
+        if (n == 0 || current_ == nullptr) return;
+        scheduler_.charge(*current_, n);
+        current_->user_time += n;
+        retired_seen_ = retired;
+    }
     void run_task(Task& t, std::uint64_t budget);
     bool go_on(Task& t);
     bool begin(Task& t, Path<bool> path);
     bool finish(Task& t);
     Path<bool> exception(Task& t, Exit e);
-    Path<bool> trap_path(Task& t, unsigned vector);
+    bool begin_trap(Task& t, unsigned vector);
+    void force_trap(Task& t);
     bool emulate_rdtsc(Task& t, Addr rip);
     void bury(Task& t);
     void bury_process(Process& p);

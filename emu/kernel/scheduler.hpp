@@ -28,7 +28,10 @@ struct Choice {
 
 class Policy {
   public:
+    /// `minds_steps`: false for a policy that never switches after a step, which is then not asked.
+    explicit Policy(bool minds_steps = true) : minds_steps_(minds_steps) {}
     virtual ~Policy() = default;
+    [[nodiscard]] bool minds_steps() const { return minds_steps_; }
     /// Chooses among the ready tasks (never empty).
     virtual Choice pick(Scheduler& s) = 0;
     /// A step of `t` has just happened. True: ask `pick` again before anything else happens.
@@ -39,6 +42,9 @@ class Policy {
     virtual void budget_used(Scheduler& s, const Task& t);
     /// No task is ready and no timer is set. True: the policy has made one ready after all.
     virtual bool idle(Scheduler& s);
+
+  private:
+    bool minds_steps_;
 };
 
 struct VirtualCpu {
@@ -93,6 +99,7 @@ class Scheduler {
 /// Least clock first, one quantum at a time.
 class RoundRobin : public Policy {
   public:
+    RoundRobin() : Policy(false) {}
     /// In cycles; small enough that threads mingle, large enough that switching costs little on the host.
     static constexpr Cycles kQuantum = 20'000;
     /// Turns on one CPU before a waiting task takes over.

@@ -43,8 +43,8 @@ class InlineStep final : public Strategy {
         const bool users = uprobes.end_step(hit.task);
         co_await k.step(hit.task, Step::stepped, next);
         if (rearm(hit)) co_await k.step(hit.task, Step::text_armed, hit.address);
-        co_await k.step(hit.task, Step::resumed, next);
-        co_return users;
+        co_await uprobes.resume(hit, next);
+        co_return !users;
     }
 
     void abort(const Hit& hit) override {

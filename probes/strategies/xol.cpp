@@ -69,8 +69,8 @@ class XolStep final : public Strategy {
         co_await k.step(hit.task, Step::stepped, next);
         free_slot(hit.task, a);
         co_await k.step(hit.task, Step::slot_freed, slot_va);
-        co_await k.step(hit.task, Step::resumed, next);
-        co_return users;
+        co_await uprobes.resume(hit, next);
+        co_return !users;
     }
 
     void abort(const Hit& hit) override {
@@ -82,10 +82,14 @@ class XolStep final : public Strategy {
         if (u.slot >= 0) free_slot(hit.task, *area(*hit.task.process->mm));
     }
 
-    void forget(Mm& mm) override { areas_.erase(mm.id()); }
+    void forget(Mm& mm) override {
+        areas_.erase(mm.id());
+        last_mm_ = 0;
+    }
 
   private:
     XolArea* area(Mm& mm) {
+        if (last_mm_ == mm.id()) return last_;
         auto& a = areas_[mm.id()];
         if (!a) {
             a = std::make_unique<XolArea>(mm);
@@ -95,7 +99,8 @@ class XolStep final : public Strategy {
             }
             ++uprobes.counters.vmas_added;
         }
-        return a.get();
+        last_mm_ = mm.id();
+        return last_ = a.get();
     }
 
     void free_slot(Task& t, XolArea& a) {
@@ -120,8 +125,15 @@ class XolStep final : public Strategy {
         Mm& mm = *hit.task.process->mm;
         const Addr delta = hit.address - slot_va;
         const Addr rip = k.get(hit.task, Reg::rip);
+        const PostFix post = hit.uprobe->copy.post;
+        if (post == PostFix::shift || post == PostFix::popf) {
+            k.set(hit.task, Reg::rip, rip + delta);
+            return true;
+        }
         const Addr sp = k.get(hit.task, Reg::rsp);
-        switch (hit.uprobe->copy.post) {
+        switch (post) {
+        case PostFix::shift:
+        case PostFix::popf:
         case PostFix::absolute: return true;
         case PostFix::call_indirect:
             if (mm.put(sp, hit.address + hit.uprobe->copy.length)) return true;
@@ -132,15 +144,15 @@ class XolStep final : public Strategy {
             if (mm.get(sp, pushed) && mm.put(sp, pushed + delta)) return true;
             break;
         }
-        case PostFix::shift:
-        case PostFix::popf: k.set(hit.task, Reg::rip, rip + delta); return true;
         }
         k.set(hit.task, Reg::rsp, sp + 8);
         k.set(hit.task, Reg::rip, hit.address);
         return false;
     }
 
-    std::map<std::uint32_t, std::unique_ptr<XolArea>> areas_; // by Mm::id
+    std::map<std::uint32_t, std::unique_ptr<XolArea>> areas_; // by Mm::id, which is never 0
+    std::uint32_t last_mm_ = 0;                               // whose area `last_` is
+    XolArea* last_ = nullptr;
 };
 
 } // namespace
