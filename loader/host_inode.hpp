@@ -2,7 +2,8 @@
 //
 // The page cache asks it for pages; it reads them from a descriptor of its own, so that a mapping outlives the
 // descriptor it was made from. There is one for each file (System::inode_of), which is what lets processes share
-// frames.
+// frames. It is opened by whoever uses the file first, perhaps only for writing, so it takes over what later users can
+// do more. read and write keep in step with cached pages in loader/files/page_cache.hpp.
 #pragma once
 
 #include "emu/mm/inode.hpp"
@@ -16,7 +17,7 @@ class HostInode final : public Inode {
     ~HostInode() override;
 
     [[nodiscard]] std::uint64_t size() const override;
-    /// Uses `fd` from now on if it may write and the present one may not: shared mappings write back through it.
+    /// Uses `fd` from now on for what the descriptors at hand cannot do: reading, or writing back.
     void adopt(HostFd fd);
 
   protected:
@@ -24,8 +25,9 @@ class HostInode final : public Inode {
     void write_back(std::uint64_t index, const std::uint8_t* page) override;
 
   private:
-    HostFd fd_;
-    bool writable_ = false;
+    [[nodiscard]] int any() const { return reader_ ? reader_.get() : writer_.get(); }
+    HostFd reader_, writer_; // one of them at least; `writer_` only beside a reader that cannot write
+    bool reader_writes_ = false;
 };
 
 } // namespace trapline

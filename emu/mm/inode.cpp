@@ -28,7 +28,7 @@ FrameNo Inode::cached(std::uint64_t index) const {
 void Inode::flush() {
     for (std::uint64_t index : dirty_)
         if (FrameNo f = cached(index); f != 0) write_back(index, frames_.data(f));
-    dirty_.clear();
+    // The pages stay marked: another mapping may still be writable, and its stores cause no further fault.
 }
 
 void Inode::write_back(std::uint64_t, const std::uint8_t*) {} // memory has nowhere to go

@@ -202,6 +202,11 @@ long Mm::remap(Addr old, std::uint64_t old_bytes, std::uint64_t new_bytes, bool 
     const Addr to = fixed != 0 ? fixed : find_free(new_bytes);
     if (to == 0) return -ENOMEM;
     if (fixed != 0) unmap(to, new_bytes);
+    // The tables are made first: when RAM is too short for them, nothing has moved yet.
+    bool room = true;
+    table_.each(old, old + std::min(old_bytes, new_bytes),
+                [&](Addr a, Pte&) { room = room && table_.slot(to + (a - old)) != nullptr; });
+    if (!room) return -ENOMEM;
     Vma moved = *find(old);
     moved.offset = moved.file_offset(old);
     moved.start = to;

@@ -16,6 +16,7 @@ struct Vma {
     Addr start = 0, end = 0;      ///< page-aligned, end exclusive
     std::uint8_t prot = 0;        ///< prot:: bits
     bool shared = false;          ///< MAP_SHARED: writes go to the inode's frames
+    bool may_write = true;        ///< VM_MAYWRITE: false for a shared mapping of a file that was opened for reading
     bool grows_down = false;      ///< a stack
     bool dont_copy = false;       ///< VM_DONTCOPY: not inherited by fork
     bool sealed = false;          ///< mprotect EACCES, mremap EPERM: the kernel's own areas (facts: XOL page abuse)

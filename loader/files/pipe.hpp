@@ -1,0 +1,46 @@
+// loader/files/pipe.hpp: pipes.
+//
+// 65,536 bytes between two ends. Writes of up to PIPE_BUF bytes go in whole or not at all; a reader sees the end when
+// the last write end is closed, a writer gets EPIPE when the last read end is. man 7 pipe.
+#pragma once
+
+#include "loader/files/file.hpp"
+
+#include <deque>
+
+namespace trapline {
+
+/// What both ends share.
+struct Pipe {
+    static constexpr std::size_t kCapacity = 65536;
+    static constexpr std::size_t kAtomic = 4096; ///< PIPE_BUF
+    Pipe(Kernel& k, std::uint64_t inode) : kernel(k), number(inode) {}
+    Kernel& kernel;
+    const std::uint64_t number;
+    std::deque<std::uint8_t> bytes;
+    unsigned readers = 0, writers = 0;
+    Readiness readiness;
+    [[nodiscard]] std::size_t room() const { return kCapacity - bytes.size(); }
+};
+
+class PipeEnd final : public File {
+  public:
+    PipeEnd(std::shared_ptr<Pipe> pipe, int status_flags);
+    ~PipeEnd() override;
+    long read(Io& io, IoBuffer& to, std::uint64_t& at) override;
+    long write(Io& io, IoBuffer& from, std::uint64_t& at) override;
+    short poll(Io& io) override;
+    Readiness* readiness() override { return &pipe_->readiness; }
+    OrErrno<FileStat> stat(Io& io) override;
+    OrErrno<std::shared_ptr<File>> reopen(Io& io, int new_flags) override;
+    std::string name() const override;
+    long available(Io& io) override {
+        (void)io;
+        return static_cast<long>(pipe_->bytes.size());
+    }
+
+  private:
+    std::shared_ptr<Pipe> pipe_;
+};
+
+} // namespace trapline

@@ -1,0 +1,81 @@
+#include "loader/syscalls/file_support.hpp"
+
+#include "loader/process_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits.h>
+#include <sys/resource.h>
+
+namespace trapline {
+
+std::uint64_t descriptor_limit(Call& c) {
+    constexpr std::uint64_t kMost = 1u << 20; // fs.nr_open
+    return std::min(state_of(c.process()).limits[RLIMIT_NOFILE].soft, kMost);
+}
+
+OrErrno<std::string> path_at(Call& c, Addr address) {
+    std::string path;
+    if (c.mm().read_string(address, path, PATH_MAX)) return path;
+    return refuse(path.size() >= PATH_MAX ? ENAMETOOLONG : EFAULT);
+}
+
+OrErrno<Place> place_at(Call& c, int fd, Addr path, LastLink last) {
+    auto text = path_at(c, path);
+    if (!text) return tl::make_unexpected(text.error());
+    Io io = io_of(c);
+    return find_place(io, fd, *text, last);
+}
+
+Path<long> read_file(Call& c, std::shared_ptr<File> file, IoBuffer& to, std::uint64_t& at) {
+    Io io = io_of(c);
+    for (;;) {
+        const long r = file->read(io, to, at);
+        Readiness* wait = file->readiness();
+        if (r != -EAGAIN || wait == nullptr || (file->flags & O_NONBLOCK) != 0) co_return r;
+        const Wake w = co_await c.kernel.sleep(c.task, &wait->queue);
+        if (w == Wake::signal) co_return c.interrupted();
+    }
+}
+
+namespace {
+
+template <class Buffer> Path<long> write_all(Call& c, std::shared_ptr<File> file, Buffer from, std::uint64_t& at) {
+    Io io = io_of(c);
+    long total = 0;
+    for (;;) {
+        Buffer attempt = from; // what an attempt that fails has taken is not lost
+        const std::uint64_t left = attempt.left();
+        const long r = file->write(io, attempt, at);
+        Readiness* wait = file->readiness();
+        if (r >= 0) {
+            total += r;
+            from = attempt;
+            const bool stuck = attempt.left() == left; // /dev/null takes bytes without looking at them
+            if (wait == nullptr || from.left() == 0 || stuck || (file->flags & O_NONBLOCK) != 0) co_return total;
+        } else if (r != -EAGAIN || wait == nullptr || (file->flags & O_NONBLOCK) != 0) {
+            if (r == -EPIPE) {
+                SigInfo info;
+                info.signo = sig::pipe;
+                info.pid = c.process().pid;
+                c.kernel.send(c.task, info);
+            }
+            co_return total != 0 ? total : r;
+        } else {
+            const Wake w = co_await c.kernel.sleep(c.task, &wait->queue);
+            if (w == Wake::signal) co_return total != 0 ? total : c.interrupted();
+        }
+    }
+}
+
+} // namespace
+
+Path<long> write_file(Call& c, std::shared_ptr<File> file, GuestBuffer from, std::uint64_t& at) {
+    return write_all(c, std::move(file), std::move(from), at);
+}
+
+Path<long> write_file(Call& c, std::shared_ptr<File> file, HostBuffer from, std::uint64_t& at) {
+    return write_all(c, std::move(file), from, at);
+}
+
+} // namespace trapline

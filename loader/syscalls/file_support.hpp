@@ -1,0 +1,39 @@
+// loader/syscalls/file_support.hpp: what the system calls on files have in common, and the parts their families are
+// made of.
+#pragma once
+
+#include "loader/files/file_table.hpp"
+#include "loader/files/place.hpp"
+#include "loader/syscalls/call.hpp"
+
+#include <fcntl.h>
+
+namespace trapline {
+
+inline Io io_of(Call& c) { return {c.system, c.kernel, c.task}; }
+inline FileTable& files_of(Call& c) { return files_of(c.process()); }
+/// RLIMIT_NOFILE of the caller.
+std::uint64_t descriptor_limit(Call& c);
+/// The path at a guest address: -EFAULT, -ENAMETOOLONG.
+OrErrno<std::string> path_at(Call& c, Addr address);
+/// Reads the path and finds its place.
+OrErrno<Place> place_at(Call& c, int fd, Addr path, LastLink last);
+
+/// Reads once, waiting if the file makes its readers wait. `at` is the position that is used and advanced.
+Path<long> read_file(Call& c, std::shared_ptr<File> file, IoBuffer& to, std::uint64_t& at);
+/// Writes all of `from`, waiting where needed; sends SIGPIPE with EPIPE.
+Path<long> write_file(Call& c, std::shared_ptr<File> file, GuestBuffer from, std::uint64_t& at);
+Path<long> write_file(Call& c, std::shared_ptr<File> file, HostBuffer from, std::uint64_t& at);
+
+// The parts of file_calls() and io_calls().
+std::span<const SyscallInfo> descriptor_calls();
+std::span<const SyscallInfo> directory_calls();
+std::span<const SyscallInfo> attribute_calls();
+std::span<const SyscallInfo> status_calls();
+std::span<const SyscallInfo> transfer_calls();
+std::span<const SyscallInfo> channel_calls();
+std::span<const SyscallInfo> poll_calls();
+std::span<const SyscallInfo> epoll_calls();
+std::span<const SyscallInfo> ioctl_calls();
+
+} // namespace trapline

@@ -1,0 +1,236 @@
+// Descriptors: open, close, dup, fcntl, and new files that live in memory.
+#include "loader/files/host_file.hpp"
+#include "loader/syscalls/families.hpp"
+#include "loader/syscalls/file_support.hpp"
+
+#include <algorithm>
+#include <linux/close_range.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+
+namespace trapline {
+namespace {
+
+/// shm_open with O_CREAT: a name in /dev/shm that is not there yet.
+OrErrno<std::shared_ptr<File>> create_shared(Call& c, const std::string& path, int flags, mode_t mode) {
+    constexpr std::string_view kPlace = "/dev/shm/";
+    if (!path.starts_with(kPlace)) return refuse(path.starts_with("/dev") ? EACCES : ENOENT);
+    std::string name = path.substr(kPlace.size());
+    if (name.empty() || name.find('/') != name.npos) return refuse(ENOENT);
+    if (name.size() > NAME_MAX) return refuse(ENAMETOOLONG);
+    SharedFiles& shared = *files_of(c).shared;
+    auto node = std::make_shared<MemoryNode>();
+    node->inode = std::make_shared<MemoryInode>(c.kernel.frames(), ++shared.last_number, path, 0);
+    node->mode = mode;
+    node->mtime = time_of_day(c.kernel);
+    shared.shared_memory.emplace(std::move(name), node);
+    constexpr int kShown = O_ACCMODE | O_APPEND | O_NONBLOCK;
+    return std::make_shared<MemoryFile>(std::move(node), (flags & kShown) | 0100000);
+}
+
+OrErrno<std::shared_ptr<File>> open_place(Call& c, int fd, Addr path, int flags, mode_t mode) {
+    const bool exact = (flags & O_NOFOLLOW) != 0 || ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0);
+    auto place = place_at(c, fd, path, exact ? LastLink::keep : LastLink::follow);
+    if (!place) return tl::make_unexpected(place.error());
+    Io io = io_of(c);
+    mode = mode & 07777 & ~files_of(c).umask;
+    if (!place->node) return open_host(io, place->host, flags, mode);
+    if (place->missing()) {
+        if ((flags & O_CREAT) == 0) return refuse(ENOENT);
+        return create_shared(c, place->node->path, flags, mode);
+    }
+    if (place->node->kind == Node::Kind::descriptor && !place->followed && (flags & O_PATH) == 0) return refuse(ELOOP);
+    return open_node(io, *place->node, flags);
+}
+
+long open_common(Call& c, int fd, Addr path, std::uint64_t flag_bits, std::uint64_t mode) {
+    int flags = static_cast<int>(flag_bits);
+    if ((flags & O_PATH) != 0) flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    auto file = open_place(c, fd, path, flags, static_cast<mode_t>(mode));
+    if (!file) return file.error();
+    return files_of(c).add(std::move(*file), (flags & O_CLOEXEC) != 0, descriptor_limit(c));
+}
+
+long sys_open(Call& c) { return open_common(c, AT_FDCWD, c.args[0], c.args[1], c.args[2]); }
+long sys_openat(Call& c) { return open_common(c, c.fd(0), c.args[1], c.args[2], c.args[3]); }
+long sys_creat(Call& c) { return open_common(c, AT_FDCWD, c.args[0], O_CREAT | O_WRONLY | O_TRUNC, c.args[1]); }
+
+long sys_close(Call& c) { return files_of(c).close(c.fd(0)); }
+
+long sys_close_range(Call& c) {
+    const auto first = static_cast<std::uint32_t>(c.args[0]), last = static_cast<std::uint32_t>(c.args[1]);
+    if ((c.args[2] & ~std::uint64_t{CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE}) != 0 || first > last) return -EINVAL;
+    FileTable& files = files_of(c); // shared by threads only, who cannot be given tables of their own
+    for (std::size_t fd = first; fd < files.all().size() && fd <= last; ++fd) {
+        auto* d = files.descriptor(static_cast<int>(fd));
+        if (d == nullptr) continue;
+        if ((c.args[2] & CLOSE_RANGE_CLOEXEC) != 0)
+            d->close_on_exec = true;
+        else
+            files.close(static_cast<int>(fd));
+    }
+    return 0;
+}
+
+long duplicate(Call& c, int old, int wanted, bool close_on_exec) {
+    FileTable& files = files_of(c);
+    auto file = files.get(old);
+    if (file == nullptr || wanted < 0 || static_cast<std::uint64_t>(wanted) >= descriptor_limit(c)) return -EBADF;
+    files.put(wanted, std::move(file), close_on_exec);
+    return wanted;
+}
+
+long sys_dup(Call& c) {
+    auto file = files_of(c).get(c.fd(0));
+    return file == nullptr ? -EBADF : files_of(c).add(std::move(file), false, descriptor_limit(c));
+}
+
+long sys_dup2(Call& c) {
+    if (c.fd(0) == c.fd(1)) return files_of(c).get(c.fd(0)) == nullptr ? -EBADF : c.fd(0);
+    return duplicate(c, c.fd(0), c.fd(1), false);
+}
+
+long sys_dup3(Call& c) {
+    if ((c.args[2] & ~std::uint64_t{O_CLOEXEC}) != 0 || c.fd(0) == c.fd(1)) return -EINVAL;
+    return duplicate(c, c.fd(0), c.fd(1), c.args[2] != 0);
+}
+
+/// A lock is always to be had: nobody outside competes for the guest's files, and guests that lock run one at a time.
+long lock(Call& c, bool ask) {
+    struct flock l {};
+    if (!c.mm().get(c.args[2], l)) return -EFAULT;
+    if (l.l_type != F_RDLCK && l.l_type != F_WRLCK && l.l_type != F_UNLCK) return -EINVAL;
+    if (!ask) return 0;
+    l.l_type = F_UNLCK;
+    return c.mm().put(c.args[2], l) ? 0 : -EFAULT;
+}
+
+long seals(Call& c, File& file, int command) {
+    auto* memory = dynamic_cast<MemoryFile*>(&file);
+    if (memory == nullptr) return -EINVAL;
+    unsigned& now = memory->node().seals;
+    if (command == F_GET_SEALS) return now;
+    if (!file.writable() || (now & F_SEAL_SEAL) != 0) return -EPERM;
+    constexpr std::uint64_t kKnown = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | 0x10 /* FUTURE_WRITE */;
+    if ((c.args[2] & ~kKnown) != 0) return -EINVAL;
+    now |= static_cast<unsigned>(c.args[2]);
+    return 0;
+}
+
+long sys_fcntl(Call& c) {
+    constexpr int kSettable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+    constexpr std::uint64_t kPipeSize = 65536;
+    FileTable& files = files_of(c);
+    auto* d = files.descriptor(c.fd(0));
+    if (d == nullptr) return -EBADF;
+    File& file = *d->file;
+    const int command = c.fd(1);
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        if (c.args[2] >= descriptor_limit(c)) return -EINVAL;
+        return files.add(d->file, command == F_DUPFD_CLOEXEC, descriptor_limit(c), c.fd(2));
+    case F_GETFD:
+        return d->close_on_exec ? FD_CLOEXEC : 0;
+    case F_SETFD:
+        d->close_on_exec = (c.args[2] & FD_CLOEXEC) != 0;
+        return 0;
+    case F_GETFL:
+        return file.flags;
+    default:
+        break;
+    }
+    if (file.is_path()) return -EBADF;
+    Io io = io_of(c);
+    switch (command) {
+    case F_SETFL:
+        file.flags = (file.flags & ~kSettable) | (c.fd(2) & kSettable);
+        return 0;
+    case F_GETLK:
+    case F_OFD_GETLK:
+        return lock(c, true);
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return lock(c, false);
+    case F_GETOWN:
+    case F_SETOWN:
+    case F_GETSIG:
+    case F_SETSIG:
+        return 0;
+    case F_GETPIPE_SZ:
+    case F_SETPIPE_SZ: {
+        auto st = file.stat(io);
+        if (!st || (st->view.mode & S_IFMT) != S_IFIFO) return -EBADF;
+        if (command == F_SETPIPE_SZ && c.args[2] > kPipeSize) return -EPERM; // more than this takes privilege here
+        return kPipeSize;
+    }
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        return seals(c, file, command);
+    default:
+        return -EINVAL;
+    }
+}
+
+long sys_flock(Call& c) {
+    if (files_of(c).use(c.fd(0)) == nullptr) return -EBADF;
+    const int operation = c.fd(1) & ~LOCK_NB;
+    return operation == LOCK_SH || operation == LOCK_EX || operation == LOCK_UN ? 0 : -EINVAL;
+}
+
+long sys_umask(Call& c) { return std::exchange(files_of(c).umask, static_cast<mode_t>(c.args[0] & 0777)); }
+
+long sys_memfd_create(Call& c) {
+    if ((c.args[1] & ~std::uint64_t{MFD_CLOEXEC | MFD_ALLOW_SEALING | 8 | 16 /* NOEXEC_SEAL, EXEC */}) != 0)
+        return -EINVAL;
+    auto name = path_at(c, c.args[0]);
+    if (!name) return name.error() == -ENAMETOOLONG ? -EINVAL : name.error();
+    if (name->size() > NAME_MAX - 6) return -EINVAL; // "memfd:" belongs to it
+    auto node = std::make_shared<MemoryNode>();
+    node->inode = std::make_shared<MemoryInode>(c.kernel.frames(), ++files_of(c).shared->last_number,
+                                                "/memfd:" + *name + " (deleted)", 0);
+    node->mode = 0777;
+    node->links = 0;
+    node->mtime = time_of_day(c.kernel);
+    if ((c.args[1] & MFD_ALLOW_SEALING) == 0) node->seals = F_SEAL_SEAL;
+    auto file = std::make_shared<MemoryFile>(std::move(node), O_RDWR | 0100000);
+    return files_of(c).add(std::move(file), (c.args[1] & MFD_CLOEXEC) != 0, descriptor_limit(c));
+}
+
+long not_there(Call&) { return -ENOSYS; }
+
+} // namespace
+
+std::span<const SyscallInfo> descriptor_calls() {
+    static constexpr SyscallInfo kCalls[] = {
+        {2, "open", "sxx", "full", sys_open},
+        {3, "close", "f", "full", sys_close},
+        {32, "dup", "f", "full", sys_dup},
+        {33, "dup2", "ff", "full", sys_dup2},
+        {72, "fcntl", "fix", "partial: locks are always granted, no leases, no signals", sys_fcntl},
+        {73, "flock", "fi", "partial: locks are always granted", sys_flock},
+        {85, "creat", "sx", "full", sys_creat},
+        {95, "umask", "x", "full", sys_umask},
+        {257, "openat", "fsxx", "full", sys_openat},
+        {292, "dup3", "ffx", "full", sys_dup3},
+        {319, "memfd_create", "sx", "partial: no huge pages", sys_memfd_create},
+        {436, "close_range", "uux", "full", sys_close_range},
+        {437, "openat2", "fspu", "refused: ENOSYS", not_there},
+    };
+    return kCalls;
+}
+
+std::span<const SyscallInfo> file_calls() {
+    static const std::vector<SyscallInfo> all = [] {
+        std::vector<SyscallInfo> v;
+        for (std::span<const SyscallInfo> part :
+             {descriptor_calls(), directory_calls(), attribute_calls(), status_calls()})
+            v.insert(v.end(), part.begin(), part.end());
+        return v;
+    }();
+    return all;
+}
+
+} // namespace trapline
