@@ -1,0 +1,114 @@
+#include "tools/json_out.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace trapline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string written(const Json& document) {
+    return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// A program that was not allowed to end has neither an exit code nor a signal.
+Json ending(const RunReport& report) {
+    if (report.diverged) return {{"stopped", "diverged"}};
+    switch (report.outcome) {
+    case Outcome::Kind::limit:
+        return {{"stopped", "limit"}};
+    case Outcome::Kind::deadlock:
+        return {{"stopped", "deadlock"}};
+    case Outcome::Kind::stopped:
+        return {{"stopped", "interrupted"}};
+    case Outcome::Kind::exited:
+        break;
+    }
+    if (report.signal != 0) return {{"signal", report.signal}};
+    return {{"code", report.exit_code}};
+}
+
+} // namespace
+
+std::string_view to_string(ProbeReport::State state) {
+    switch (state) {
+    case ProbeReport::State::armed:
+        return "armed";
+    case ProbeReport::State::pending:
+        return "pending";
+    case ProbeReport::State::refused:
+        break;
+    }
+    return "refused";
+}
+
+std::string json_string(std::string_view text) {
+    return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string run_json(const RunRequest& request, const std::string& schedule, const RunReport& report) {
+    Json document = {{"schema", 1},
+                     {"command", "run"},
+                     {"program", report.program},
+                     {"strategy", request.strategy},
+                     {"kernel", request.kernel},
+                     {"cpus", request.cpus},
+                     {"seed", request.seed},
+                     {"schedule", schedule},
+                     {"token", report.token},
+                     {"log_hash", fmt::format("{:016x}", report.log_hash)},
+                     {"exit", ending(report)},
+                     {"virtual_cycles", report.virtual_cycles},
+                     {"instructions", report.instructions},
+                     {"threads", report.threads},
+                     {"processes", report.processes},
+                     {"probes", Json::array()}};
+    for (const ProbeReport& probe : report.probes)
+        document["probes"].push_back({{"spec", probe.spec},
+                                      {"address", probe.address},
+                                      {"kind", probe.is_return ? "return" : "entry"},
+                                      {"executions", probe.truth.executions},
+                                      {"hits", probe.truth.hits},
+                                      {"missed", probe.truth.missed},
+                                      {"repeated", probe.truth.repeated},
+                                      {"status", to_string(probe.state)},
+                                      {"errno", probe.error_number}});
+    const ProbeCounters& counters = report.counters;
+    document["counters"] = {{"breakpoint_traps", counters.breakpoint_traps},
+                            {"step_traps", counters.step_traps},
+                            {"text_writes", counters.text_writes},
+                            {"pages_copied", counters.pages_copied},
+                            {"xol_slots_used", counters.xol_slots_used},
+                            {"ipis", counters.ipis},
+                            {"syscalls", report.syscalls},
+                            {"vmas_added", counters.vmas_added},
+                            {"restarts", counters.restarts}};
+    document["cost"] = request.cost;
+    document["events"] = report.events;
+    document["detail"] = report.detail;
+    document["warnings"] = report.warnings;
+    return written(document);
+}
+
+std::string compare_json(const std::vector<CompareRow>& rows) {
+    Json document = {{"schema", 1}, {"command", "compare"}, {"rows", Json::array()}};
+    for (const CompareRow& row : rows)
+        document["rows"].push_back({{"strategy", row.strategy},
+                                    {"executions", row.executions},
+                                    {"hits", row.hits},
+                                    {"missed", row.missed},
+                                    {"repeated", row.repeated},
+                                    {"verdict", row.verdict},
+                                    {"traps_per_hit", row.traps_per_hit()},
+                                    {"cycles_per_hit", row.cycles_per_hit()},
+                                    {"pages_copied", row.pages_copied},
+                                    {"vmas_added", row.vmas_added},
+                                    {"notes", row.notes},
+                                    {"traps", row.traps},
+                                    {"cycles", row.cycles},
+                                    {"token", row.token}});
+    return written(document);
+}
+
+} // namespace trapline

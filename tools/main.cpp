@@ -1,0 +1,90 @@
+// The trapline command: which subcommand, and nothing else.
+#include "emu/kernel/step.hpp"
+#include "scenarios/text.hpp"
+#include "tools/command.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fmt/format.h>
+#include <string_view>
+
+namespace {
+
+using namespace trapline;
+
+struct Subcommand {
+    std::string_view name, usage, summary;
+    int (*run)(const Arguments&); // nullptr: the name is taken for later
+};
+
+constexpr Subcommand kSubcommands[] = {
+    {"run", "[OPTIONS] -- PROGRAM [ARGS...]", "run a program with probes", run_command},
+    {"replay", "SCENARIO.toml... [--token TOKEN]", "run scenario files and check what they expect", replay_command},
+    {"compare", "SCENARIO.toml | -- PROGRAM ARGS...", "one table, a row for each strategy", compare_command},
+    {"list", "strategies|dialects|profiles|steps|syscalls", "what there is to choose from", list_command},
+    {"explore", "", "", nullptr},
+    {"coverage", "", "", nullptr},
+    {"judge", "", "", nullptr},
+    {"calibrate", "", "", nullptr},
+    {"report", "", "", nullptr},
+};
+
+void print_help(std::FILE* to) {
+    fmt::print(to, "trapline runs Linux programs in an emulated machine and probes their instructions, with every\n"
+                   "interleaving of its CPUs under control: it knows which executions a probe missed.\n\n");
+    for (const Subcommand& command : kSubcommands)
+        if (command.run != nullptr)
+            fmt::print(to, "  trapline {:<8}{:<45}{}\n", command.name, command.usage, command.summary);
+    fmt::print(to, "\n  trapline SUBCOMMAND --help   options, exit codes and examples\n"
+                   "  trapline --version           the version, and the model's, which tokens name\n\n"
+                   "Not in this version:");
+    for (const Subcommand& command : kSubcommands)
+        if (command.run == nullptr) fmt::print(to, " {}", command.name);
+    fmt::print(to, ".\n");
+}
+
+int dispatch(int argc, char** argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return exit_status::misuse;
+    }
+    const std::string_view name = argv[1];
+    if (name == "--help" || name == "-h" || name == "help") {
+        print_help(stdout);
+        return exit_status::done;
+    }
+    if (name == "--version") {
+        fmt::print("trapline {}, model {}\n", TRAPLINE_VERSION, kModelVersion);
+        return exit_status::done;
+    }
+    Arguments arguments;
+    for (int i = 2; i < argc; ++i) {
+        if (arguments.program)
+            arguments.program->emplace_back(argv[i]);
+        else if (std::string_view(argv[i]) == "--")
+            arguments.program.emplace();
+        else
+            arguments.ours.emplace_back(argv[i]);
+    }
+    std::vector<std::string> known;
+    for (const Subcommand& command : kSubcommands) {
+        if (command.run != nullptr) known.emplace_back(command.name);
+        if (command.name != name) continue;
+        if (command.run != nullptr) return command.run(arguments);
+        fmt::print(stderr, "trapline: {} is not in this version\n", name);
+        return exit_status::misuse;
+    }
+    fmt::print(stderr, "trapline: there is no subcommand {}\n  {}\n", text::quoted(name), text::suggest(name, known));
+    return exit_status::misuse;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const int code = dispatch(argc, argv);
+    // Results that nobody received are not results: a full disk must not look like a pass.
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    fmt::print(stderr, "trapline: standard output: {}\n", std::strerror(errno));
+    return argc > 1 && std::string_view(argv[1]) == "run" ? exit_status::run_failed : exit_status::defect;
+}

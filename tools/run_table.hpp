@@ -1,0 +1,14 @@
+// tools/run_table.hpp: what a run showed, as text for people.
+#pragma once
+
+#include "scenarios/run.hpp"
+
+#include <string>
+
+namespace trapline {
+
+/// A row for each probe, then the counters, the cost, and what repeats the run. Only the token's line may be wider than
+/// 100 columns, because it is there to be copied.
+[[nodiscard]] std::string run_table(const RunRequest& request, const RunReport& report);
+
+} // namespace trapline
