@@ -106,6 +106,14 @@ OrErrno<Place> find_place(Io& io, int fd, std::string_view path, LastLink last) 
             return tl::make_unexpected(error);
         if (!detour) {
             place.followed = last == LastLink::follow || (last == LastLink::keep && where->must_be_directory);
+            if (place.followed && node.kind == Node::Kind::descriptor && node.file->opened() != nullptr) {
+                // Most files still have their name: then this is a path like any other.
+                auto named = io.system.sandbox().resolve("/", node.file->opened()->path, LastLink::keep);
+                if (named && named->exists() && key_of(named->st) == node.file->opened()->key) {
+                    place.host = std::move(*named);
+                    return place;
+                }
+            }
             place.node = std::move(node);
             return place;
         }

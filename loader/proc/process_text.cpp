@@ -51,7 +51,7 @@ std::uint64_t stack_bytes(const Process& p) {
     return sum;
 }
 
-int parent_of(const Process& p) { return p.parent != nullptr ? p.parent->pid : 0; }
+int parent_of(const Process& p) { return p.parent != nullptr ? p.parent->pid : 1; }
 
 } // namespace
 
@@ -182,7 +182,8 @@ std::string status_text(Io& io, Process& p, Task& t) {
     std::string out =
         fmt::format("Name:\t{}\nUmask:\t{:04o}\nState:\t{}\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
                     thread_name(t), files_of(p).umask, state, p.pid, t.tid, parent_of(p));
-    out += fmt::format("FDSize:\t{}\nNStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\n",
+    out += fmt::format("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t{}\nGroups:\t "
+                       "\nNStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\n",
                        std::max<std::size_t>(64, files_of(p).all().size()), p.pid, t.tid, p.group, p.session);
     out +=
         fmt::format("VmPeak:\t{0:8} kB\nVmSize:\t{0:8} kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\nVmHWM:\t{1:8} kB\n"

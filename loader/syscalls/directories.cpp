@@ -14,10 +14,16 @@ OrErrno<Place> entry_at(Call& c, int fd, Addr path) { return place_at(c, fd, pat
 
 long refuse_model(const Place& p) { return p.missing() ? -ENOENT : -EPERM; }
 
+/// A new name in the models: procfs and sysfs have no room for it.
+long refuse_new(const Place& p) {
+    if (!p.missing()) return -EEXIST;
+    return p.path().starts_with("/proc") ? -ENOENT : -EPERM;
+}
+
 long make_directory(Call& c, int fd, Addr path, std::uint64_t mode) {
     auto place = entry_at(c, fd, path);
     if (!place) return place.error();
-    if (place->node) return place->missing() ? -EPERM : -EEXIST;
+    if (place->node) return refuse_new(*place);
     return c.system.sandbox().make_directory(place->host, static_cast<mode_t>(mode) & 07777 & ~files_of(c).umask);
 }
 
@@ -57,7 +63,7 @@ long make_link(Call& c, Addr target, int fd, Addr path) {
     if (!text) return text.error();
     auto place = entry_at(c, fd, path);
     if (!place) return place.error();
-    if (place->node) return place->missing() ? -EPERM : -EEXIST;
+    if (place->node) return refuse_new(*place);
     return c.system.sandbox().make_link(*text, place->host);
 }
 

@@ -37,11 +37,11 @@ Path<long> wait(Call& c, Cycles deadline, bool look_once) {
     if (self == nullptr) co_return -EBADF;
     auto* epoll = dynamic_cast<Epoll*>(self.get());
     const auto most = static_cast<std::int32_t>(c.args[2]);
-    constexpr std::int32_t kMost = 1 << 16;
-    if (epoll == nullptr || most <= 0) co_return -EINVAL;
+    constexpr std::int32_t kMost = 0x7fffffff / sizeof(Epoll::Event), kAtOnce = 1 << 16;
+    if (epoll == nullptr || most <= 0 || most > kMost) co_return -EINVAL;
     Io io = io_of(c);
     for (;;) {
-        const std::vector<Epoll::Event> events = epoll->collect(io, static_cast<std::size_t>(std::min(most, kMost)));
+        const std::vector<Epoll::Event> events = epoll->collect(io, static_cast<std::size_t>(std::min(most, kAtOnce)));
         if (!events.empty()) {
             const bool ok = c.mm().write(c.args[1], events.data(), events.size() * sizeof(Epoll::Event));
             co_return ok ? static_cast<long>(events.size()) : -EFAULT;

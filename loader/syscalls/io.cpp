@@ -26,6 +26,7 @@ Path<long> read_into(Call& c, OrErrno<GuestBuffer> to, std::uint64_t* at) {
     if (at != nullptr && *at > kLargest) co_return -EINVAL;
     if (at != nullptr && !(*file)->seekable()) co_return -ESPIPE;
     if (!to) co_return to.error();
+    if (at != nullptr && to->left() > kLargest - *at) co_return -EINVAL;
     co_return co_await read_file(c, *file, *to, at != nullptr ? *at : (*file)->position);
 }
 
@@ -35,6 +36,7 @@ Path<long> write_from(Call& c, OrErrno<GuestBuffer> from, std::uint64_t* at) {
     if (at != nullptr && *at > kLargest) co_return -EINVAL;
     if (at != nullptr && !(*file)->seekable()) co_return -ESPIPE;
     if (!from) co_return from.error();
+    if (at != nullptr && from->left() > kLargest - *at) co_return -EINVAL;
     co_return co_await write_file(c, *file, std::move(*from), at != nullptr ? *at : (*file)->position);
 }
 
