@@ -13,14 +13,14 @@ namespace trapline {
 namespace {
 
 constexpr const char* kFooter =
-    "Every scenario is run once with each of its strategies, under its schedule. Where it names none but a\n"
-    "sampling method ([explore] method = \"random\" or \"pct\"), its runs are made, one for each seed; an\n"
-    "exhaustive search is inconclusive here. Options of the machine override what the file says.\n"
-    "A run without a limit of its own ends after 10,000,000,000 instructions.\n"
+    "Every scenario is run once with each of its strategies, under its schedule. Where it names none but\n"
+    "a sampling method ([explore] method = \"random\" or \"pct\"), its runs are made, one for each seed; an\n"
+    "exhaustive search is inconclusive here. Options of the machine override what the file says. A run\n"
+    "without a limit of its own ends after 10,000,000,000 instructions.\n"
     "\n"
-    "Exit code: 0 everything holds; 1 an expectation does not hold; 2 bad command line, scenario or program;\n"
-    "3 a schedule or token could not be followed; 4 inconclusive: a limit was reached or a search is needed;\n"
-    "77 everything was skipped; 130 interrupted.\n"
+    "Exit code: 0 everything holds; 1 an expectation does not hold; 2 bad command line, scenario or\n"
+    "program; 3 a schedule or token could not be followed; 4 inconclusive: a limit was reached or a\n"
+    "search is needed; 77 everything was skipped; 130 interrupted.\n"
     "\n"
     "Examples:\n"
     "  trapline replay scenarios/missed-probe/two-cpus.toml\n"

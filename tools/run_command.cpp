@@ -12,13 +12,14 @@ namespace trapline {
 namespace {
 
 constexpr const char* kFooter =
-    "The guest's standard input, output and error are the command's own; what trapline says goes to standard\n"
-    "error. The guest's environment is PATH (the system's usual folders) and HOME=/, whatever the host's is;\n"
-    "--env adds to it. The same options give the same run, event for event: the log hash says so.\n"
+    "The guest's standard input, output and error are the command's own; what trapline says goes to\n"
+    "standard error. The guest's environment is PATH (the system's usual folders) and HOME=/, whatever\n"
+    "the host's is; --env adds to it. The same options give the same run, event for event: the log hash\n"
+    "says so.\n"
     "\n"
-    "Exit code: the guest's own; 128+N when signal N killed it; 125 trapline failed or was used wrongly, the\n"
-    "schedule could not be followed, --limit was reached, or every thread waits for ever; 126 the program\n"
-    "cannot be run; 127 it is not found; 130 interrupted by Ctrl-C (what was seen so far is printed).\n"
+    "Exit code: the guest's own; 128+N when signal N killed it; 125 trapline failed or was used wrongly,\n"
+    "the schedule could not be followed, --limit was reached, or every thread waits for ever; 126 the\n"
+    "program cannot be run; 127 it is not found; 130 interrupted by Ctrl-C (what was seen is printed).\n"
     "\n"
     "Examples:\n"
     "  trapline run -- /bin/echo hello\n"

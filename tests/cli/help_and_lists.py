@@ -22,7 +22,7 @@ class Help(harness.CommandTest):
                 self.assertIn(f"trapline {name} ", result.out)
                 self.assertRegex(result.out, "Examples?:")
                 for line in result.out.splitlines():
-                    self.assertLessEqual(len(line), 105, line)
+                    self.assertLessEqual(len(line), 100, line)
             if name != "list":
                 self.assertIn("Exit code:", result.out)
 
