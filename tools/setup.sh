@@ -17,7 +17,7 @@ readonly unicorn_packages=(libunicorn2t64 libunicorn-dev)
 readonly sources_stem=/etc/apt/sources.list.d/trapline-unicorn
 readonly preferences=/etc/apt/preferences.d/trapline-unicorn
 
-build_packages=(g++ meson ninja-build pkg-config libcapstone-dev liblief-dev libfmt-dev doctest-dev libcli11-dev
+build_packages=(g++ meson ninja-build pkg-config libcapstone-dev liblief-dev libmbedtls-dev libfmt-dev doctest-dev libcli11-dev
     libtomlplusplus-dev nlohmann-json3-dev libexpected-dev libxxhash-dev libzydis-dev libbenchmark-dev)
 test_packages=(musl-tools qemu-user sqlite3 perl python3 gawk gzip coreutils binutils git)
 lint_packages=(clang-format-16 clang-tidy-16)
