@@ -43,13 +43,13 @@ std::string run_table(const RunRequest& request, const RunReport& report) {
         out += table.text();
     }
     const ProbeCounters& c = report.counters;
-    out += lines(fmt::format("{}, {}, {}, {} copied, {}, {}, {}", counted(c.breakpoint_traps, "breakpoint trap"),
+    out += lines(fmt::format("{}, {}, {}, {} copied, {}, {}", counted(c.breakpoint_traps, "breakpoint trap"),
                              counted(c.step_traps, "step trap"), counted(c.text_writes, "text write"),
                              counted(c.pages_copied, "page"), counted(c.xol_slots_used, "XOL slot"),
-                             counted(c.ipis, "IPI"), counted(report.syscalls, "system call")));
-    out += lines(fmt::format("{}, {} of virtual time ({}); {} on {}, {}", counted(report.instructions, "instruction"),
-                             counted(report.virtual_cycles, "cycle"), request.cost, request.strategy, request.kernel,
-                             counted(request.cpus, "CPU")));
+                             counted(c.ipis, "IPI")));
+    out += lines(fmt::format("{}, {}, {} ({}); {} on {}, {}", counted(report.instructions, "instruction"),
+                             counted(report.syscalls, "system call"), counted(report.virtual_cycles, "virtual cycle"),
+                             request.cost, request.strategy, request.kernel, counted(request.cpus, "CPU")));
     out += fmt::format("log {:016x}, token {}\n", report.log_hash, report.token);
     return out;
 }
