@@ -5,6 +5,7 @@
 #include "scenarios/follow.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
 #include <fcntl.h>
@@ -105,6 +106,10 @@ Result<void> Run::set_up() {
     config.seed = request_.seed;
     config.limit = request_.limit;
     config.cost = cost;
+    config.poll = [this] {
+        if (request_.progress) request_.progress(*kernel_);
+        return request_.interrupted != nullptr && *request_.interrupted;
+    };
     policy_ = make_policy();
     kernel_ = std::make_unique<Kernel>(config, *policy_);
     if (follower_ != nullptr) follower_->attach(*kernel_);
@@ -158,7 +163,7 @@ Result<void> Run::hash_guest() {
     OrErrno<OpenedFile> file = where ? system_->sandbox().open(*where, O_RDONLY, 0) : refuse(ENOENT);
     if (!file) return fail(fmt::format("{}: cannot be read", program_));
     Log digest;
-    std::vector<std::uint8_t> bytes(1 << 20);
+    std::array<std::uint8_t, 1 << 16> bytes;
     for (ssize_t n = 0; (n = ::read(file->fd.get(), bytes.data(), bytes.size())) > 0;)
         digest.bytes(bytes.data(), static_cast<std::size_t>(n));
     guest8_ = fmt::format("{:08x}", digest.hash() >> 32);

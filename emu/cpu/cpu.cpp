@@ -144,8 +144,6 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     if ((e & pte::volatile_text) == 0 && !fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
         fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), page_floor(at)};
     if (info.first_vector > 0 && !stepping_) return request_step(pc, size);
-    if (fetch_->any_watch() && !look_at_watches(pc, size)) return;
-    if (info.first_vector == 0) return leave(Exit::Kind::exception, vector::invalid_opcode);
 
     // The engine runs each iteration of a rep string instruction as a block of its own.
     const bool goes_on = info.ends_in_rep && info.count == 1 && pc == rep_at_ && last_pc_ == rep_block_;
@@ -154,6 +152,9 @@ void Cpu::look(Addr pc, std::uint32_t size) {
         if (remaining_ == 0) return leave(Exit::Kind::budget);
         return request_step(pc, size);
     }
+    // Only now is it certain that the instruction here is entered: a watch is reported once for each time it is.
+    if (fetch_->any_watch() && !goes_on && !look_at_watches(pc, size)) return;
+    if (info.first_vector == 0) return leave(Exit::Kind::exception, vector::invalid_opcode);
     remaining_ -= count;
     last_pc_ = pc;
     last_size_ = size;

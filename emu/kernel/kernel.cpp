@@ -8,6 +8,9 @@
 namespace trapline {
 namespace {
 
+/// Instructions between two looks at the host's wish to stop: some 20 milliseconds.
+constexpr std::uint64_t kHostSlice = 30'000'000;
+
 Cycles price(const CostProfile& c, Step s, unsigned cpus) {
     switch (s) {
     case Step::trap: return c.breakpoint_trap;
@@ -215,8 +218,13 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
     while (!switch_wanted_ && !stop_requested_) {
         const std::uint64_t retired = cpu_->retired();
         const std::uint64_t left = std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, retired));
-        Exit e = cpu_->run(left);
+        Exit e = cpu_->run(std::min(left, kHostSlice));
         sync_clock();
+        if (e.kind == Exit::Kind::budget && left > kHostSlice) {
+            // Nothing has happened in the machine; it is only the host's turn to say that it wants an end.
+            (void)host_wants_end();
+            continue;
+        }
         bool user = true;
         switch (e.kind) {
         case Exit::Kind::budget: scheduler_.policy().budget_used(scheduler_, t); return;
@@ -300,6 +308,11 @@ Path<bool> Kernel::exception(Task& t, Exit e) {
     co_return true;
 }
 
+bool Kernel::host_wants_end() {
+    if (config_.poll && config_.poll()) request_stop();
+    return stop_requested_;
+}
+
 Outcome Kernel::run() {
     for (;;) {
         if (stop_requested_) return {Outcome::Kind::stopped, 0};
@@ -312,6 +325,8 @@ Outcome Kernel::run() {
             if (first_gone_ && tasks_.empty()) return {Outcome::Kind::exited, first_status_};
             return {Outcome::Kind::deadlock, 0};
         }
+        constexpr std::uint64_t kTurns = 1024; // between two looks at the host's wish to stop
+        if (++turns_ % kTurns == 0) (void)host_wants_end();
         if (stop_requested_) continue;
         run_task(*c.task, c.budget);
         current_ = nullptr;

@@ -16,6 +16,7 @@
 #include "emu/kernel/scheduler.hpp"
 #include "emu/kernel/task.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,6 +65,7 @@ struct KernelConfig {
     std::uint64_t ram = 4ull << 30;                   ///< bytes of guest memory, also the limit
     std::uint64_t limit = ~0ull;                      ///< instructions, then the run ends
     const CostProfile* cost = &cost_profiles().front();
+    std::function<bool()> poll;                       ///< asked now and then; true: the run shall end here
     std::uint64_t start_time = 1'767'225'600;         ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
 };
 
@@ -188,6 +190,8 @@ class Kernel final : private TrapService {
     void abandon();
     /// Asks `run` to return as soon as it can.
     void request_stop() { stop_requested_ = true; }
+    /// Asks the host (KernelConfig::poll); true when the run shall end. For calls that wait for the host, too.
+    bool host_wants_end();
 
   private:
     bool trap(unsigned vector) override;
@@ -267,6 +271,7 @@ class Kernel final : private TrapService {
     bool switch_wanted_ = false;
     bool atomic_ = false;
     bool stop_requested_ = false;
+    std::uint64_t turns_ = 0;
     std::uint64_t retired_seen_ = 0;      // by sync_clock
     std::uint64_t retired_at_event_ = 0;
     std::uint32_t serials_ = 0, process_numbers_ = 0, tracers_ = 0, mms_ = 0, user_tasks_ = 0;

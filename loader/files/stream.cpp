@@ -1,5 +1,6 @@
 #include "loader/files/stream.hpp"
 
+#include "loader/proc/node.hpp"
 #include "loader/system.hpp"
 
 #include <algorithm>
@@ -65,7 +66,10 @@ long StandardStream::read(Io& io, IoBuffer& to, std::uint64_t&) {
     long total = 0;
     while (to.left() > 0) {
         const ssize_t n = ::read(host_, piece.data(), std::min<std::uint64_t>(piece.size(), to.left()));
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR) {
+            if (io.kernel.host_wants_end()) return -EINTR;
+            continue;
+        }
         if (n < 0 && errno == EAGAIN) {
             wait_for(host_, POLLIN);
             continue;
@@ -117,6 +121,8 @@ long StandardStream::write(Io& io, IoBuffer& from, std::uint64_t&) {
 }
 
 OrErrno<FileStat> StandardStream::stat(Io& io) {
+    // The very device that its name leads to, as ttyname(3) checks. Other devices are /dev/null nearly always.
+    if (kind_ == Kind::terminal || kind_ == Kind::device) return node_stat(io, find_node(io, name()));
     FileStat st = plain_stat(inode_, S_IFIFO | 0600, io.kernel);
     if (kind_ == Kind::regular) {
         struct stat host {};
@@ -125,12 +131,6 @@ OrErrno<FileStat> StandardStream::stat(Io& io) {
         st.view.mode = S_IFREG | 0644;
         st.view.size = static_cast<std::uint64_t>(host.st_size);
         st.view.blocks = (st.view.size + 4095) / 4096 * 8;
-    } else if (kind_ == Kind::terminal) {
-        st.view.mode = S_IFCHR | 0620;
-        st.special = 0x8800; // 136:0, the first pseudo terminal
-    } else if (kind_ == Kind::device) {
-        st.view.mode = S_IFCHR | 0666;
-        st.special = 0x103; // 1:3, which is what such a descriptor nearly always is: /dev/null
     }
     return st;
 }
