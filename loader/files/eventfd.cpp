@@ -19,7 +19,7 @@ long EventFd::read(Io& io, IoBuffer& to, std::uint64_t&) {
 
 long EventFd::write(Io& io, IoBuffer& from, std::uint64_t&) {
     std::uint64_t value = 0;
-    if (from.left() < sizeof value) return -EINVAL;
+    if (from.left() != sizeof value) return -EINVAL; // exactly eight bytes, as Linux 6.18 has it
     std::array<std::uint8_t, sizeof value> bytes;
     if (from.take(bytes.data(), bytes.size()) < bytes.size()) return -EFAULT;
     std::memcpy(&value, bytes.data(), sizeof value);

@@ -54,6 +54,8 @@ class File {
     virtual long read(Io& io, IoBuffer& to, std::uint64_t& at);
     /// The other way. -EAGAIN: no room. -EPIPE: the caller sends SIGPIPE.
     virtual long write(Io& io, IoBuffer& from, std::uint64_t& at);
+    /// Whether a write that waits goes on until everything is written, as to a pipe.
+    [[nodiscard]] virtual bool writes_all() const { return false; }
     /// POLL* bits that hold now.
     virtual short poll(Io& io);
     /// What becomes ready; nullptr: always is.

@@ -29,6 +29,7 @@ class PipeEnd final : public File {
     ~PipeEnd() override;
     long read(Io& io, IoBuffer& to, std::uint64_t& at) override;
     long write(Io& io, IoBuffer& from, std::uint64_t& at) override;
+    [[nodiscard]] bool writes_all() const override { return true; }
     short poll(Io& io) override;
     Readiness* readiness() override { return &pipe_->readiness; }
     OrErrno<FileStat> stat(Io& io) override;

@@ -45,14 +45,12 @@ template <class Buffer> Path<long> write_all(Call& c, std::shared_ptr<File> file
     long total = 0;
     for (;;) {
         Buffer attempt = from; // what an attempt that fails has taken is not lost
-        const std::uint64_t left = attempt.left();
         const long r = file->write(io, attempt, at);
         Readiness* wait = file->readiness();
         if (r >= 0) {
             total += r;
             from = attempt;
-            const bool stuck = attempt.left() == left; // /dev/null takes bytes without looking at them
-            if (wait == nullptr || from.left() == 0 || stuck || (file->flags & O_NONBLOCK) != 0) co_return total;
+            if (!file->writes_all() || from.left() == 0 || (file->flags & O_NONBLOCK) != 0) co_return total;
         } else if (r != -EAGAIN || wait == nullptr || (file->flags & O_NONBLOCK) != 0) {
             if (r == -EPIPE) {
                 SigInfo info;
