@@ -111,7 +111,7 @@ class Elf:
             kind, _, offset, vaddr, _, filesz, _, _ = struct.unpack_from("<IIQQQQQQ", self.data, phoff + i * phentsize)
             if kind == 1:  # PT_LOAD
                 self.segments.append((vaddr, offset, filesz))
-        self.symbols = {}
+        self.symbols, self.sizes = {}, {}
         for i in range(shnum):
             at = shoff + i * shentsize
             _, kind, _, _, offset, size, link, _, _, entsize = struct.unpack_from("<IIQQQQIIQQ", self.data, at)
@@ -121,11 +121,13 @@ class Elf:
 
     def _read_symbols(self, offset, size, entsize, strings):
         for at in range(offset, offset + size, entsize):
-            name, info, _, section, value, _ = struct.unpack_from("<IBBHQQ", self.data, at)
+            name, info, _, section, value, extent = struct.unpack_from("<IBBHQQ", self.data, at)
             if section == 0 or name == 0 or info & 15 == 10:  # undefined, nameless, or an ifunc's resolver
                 continue
             end = self.data.index(b"\0", strings + name)
-            self.symbols.setdefault(self.data[strings + name:end].decode(), value)
+            symbol = self.data[strings + name:end].decode()
+            self.symbols.setdefault(symbol, value)
+            self.sizes.setdefault(symbol, extent)
 
     def file_offset(self, address):
         for vaddr, offset, filesz in self.segments:
@@ -135,6 +137,20 @@ class Elf:
 
     def offset_of(self, symbol):
         return self.file_offset(self.symbols[symbol])
+
+
+def instructions(path, symbol):
+    """Name and file offset of every instruction of a function, as binutils' disassembler finds them; none without it."""
+    if not shutil.which("objdump"):
+        return []
+    elf = Elf(path)
+    start = elf.symbols[symbol]
+    listed = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--start-address={start:#x}",
+                             f"--stop-address={start + elf.sizes[symbol]:#x}", path],
+                            capture_output=True, text=True, check=True).stdout
+    found = (line.split("\t") for line in listed.splitlines() if line.startswith(" ") and ":\t" in line)
+    return [(f"{symbol}+{int(at.strip(' :'), 16) - start:#x} `{' '.join(rest[0].split('#')[0].split())}`",
+             elf.file_offset(int(at.strip(" :"), 16))) for at, *rest in found]
 
 
 def libraries(program):
