@@ -1,7 +1,8 @@
 // emu/result.hpp: how a function says that the user's input is wrong.
 //
 // Three kinds of trouble have three tools. The user's input is wrong: a Result carrying an Error. The guest misbehaves:
-// an event in the log, never an error of ours. We are wrong: TL_CHECK (emu/check.hpp), which stays on in release builds.
+// an event in the log, never an error of ours. We are wrong: TL_CHECK (emu/check.hpp), which stays on in release
+// builds.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // emu/types.hpp: the few words that every room uses.
 //
-// Addresses are plain 64-bit numbers: a guest virtual address is an Addr, a place in guest RAM a PhysAddr, a page of RAM a
-// FrameNo. Virtual time is counted in Cycles: one for each instruction retired plus what a cost profile charges for the
-// kernel's work (emu/kernel/cost.hpp). Read next: emu/cpu/cpu.hpp.
+// Addresses are plain 64-bit numbers: a guest virtual address is an Addr, a place in guest RAM a PhysAddr, a page of
+// RAM a FrameNo. Virtual time is counted in Cycles: one for each instruction retired plus what a cost profile charges
+// for the kernel's work (emu/kernel/cost.hpp). Read next: emu/cpu/cpu.hpp.
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,16 @@
 namespace trapline {
 namespace {
 
-constexpr std::array kFolders = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/lib", "/usr/lib",
-                                 "/usr/local/lib",        "/usr/local/bin",            "/usr/bin", "/bin", "/usr/sbin"};
+constexpr std::array kFolders = {"/lib/x86_64-linux-gnu",
+                                 "/usr/lib/x86_64-linux-gnu",
+                                 "/lib64",
+                                 "/lib",
+                                 "/usr/lib",
+                                 "/usr/local/lib",
+                                 "/usr/local/bin",
+                                 "/usr/bin",
+                                 "/bin",
+                                 "/usr/sbin"};
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
@@ -43,10 +51,10 @@ Result<Locator::File*> Locator::open(const std::string& typed) {
         f.fd = std::move(file->fd);
         return &files_.emplace(typed, std::move(f)).first->second;
     }
-    if (candidates.size() == 1)
-        return fail(fmt::format("{}: there is no such file to probe", candidates.front()));
+    if (candidates.size() == 1) return fail(fmt::format("{}: there is no such file to probe", candidates.front()));
     return fail(fmt::format("{}: there is no such file to probe", typed),
-                "it was looked for beside the program and in the usual library and program folders; a path with a slash is taken as it is");
+                "it was looked for beside the program and in the usual library and program folders; a path with a "
+                "slash is taken as it is");
 }
 
 Result<const SymbolTable*> Locator::symbols(File& f) {
@@ -101,7 +109,8 @@ Result<Located> Locator::locate(const ProbePlace& place, const std::string& text
             std::string hint;
             for (const std::string& n : (*table)->nearest(named->name, 3)) hint += (hint.empty() ? "" : ", ") + n;
             if (hint.empty())
-                hint = (*table)->all().empty() ? "the file has no symbols: give an offset in the file, PATH:0xOFFSET" : "";
+                hint =
+                    (*table)->all().empty() ? "the file has no symbols: give an offset in the file, PATH:0xOFFSET" : "";
             else
                 hint = "nearest: " + hint;
             return fail(fmt::format("{}: no symbol {} in {}", text, named->name, f.path), hint);
@@ -117,13 +126,16 @@ Result<Located> Locator::locate(const ProbePlace& place, const std::string& text
         const Addr bias = headers->kind == ElfKind::relocatable && address >= Layout{}.pie_base ? Layout{}.pie_base : 0;
         const std::optional<std::uint64_t> at = headers->offset_of(address - bias);
         if (!at)
-            return fail(fmt::format("{}: address {:#x} is in no part of {} that is mapped from the file", text, address, f.path),
-                        fmt::format("its text begins at {:#x}", headers->lowest() + (headers->kind == ElfKind::relocatable ? Layout{}.pie_base : 0)));
+            return fail(
+                fmt::format("{}: address {:#x} is in no part of {} that is mapped from the file", text, address,
+                            f.path),
+                fmt::format("its text begins at {:#x}",
+                            headers->lowest() + (headers->kind == ElfKind::relocatable ? Layout{}.pie_base : 0)));
         out.offset = *at;
     }
     // Looking for the instruction's start reads the symbols: only where the place may not be one.
-    const bool plain = symbol != nullptr && std::get<ProbePlace::Symbol>(place.place).offset == 0 &&
-                       symbol->kind != SymbolKind::ifunc;
+    const bool plain =
+        symbol != nullptr && std::get<ProbePlace::Symbol>(place.place).offset == 0 && symbol->kind != SymbolKind::ifunc;
     if (!plain) out.warning = warning_for(f, out.offset, symbol);
     return out;
 }

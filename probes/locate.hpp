@@ -1,7 +1,7 @@
 // probes/locate.hpp: from a place as somebody typed it to an instruction in a file.
 //
-// `libc.so.6:malloc+4` becomes an inode and an offset, which is what the kernel's uprobes want. A path without a slash is
-// looked for as the dynamic loader and the shell would: beside the program, in the library folders, in PATH's.
+// `libc.so.6:malloc+4` becomes an inode and an offset, which is what the kernel's uprobes want. A path without a slash
+// is looked for as the dynamic loader and the shell would: beside the program, in the library folders, in PATH's.
 #pragma once
 
 #include "loader/symbols.hpp"

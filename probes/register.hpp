@@ -8,7 +8,8 @@
 //     probe.handler = [](UserProbe&, HitContext& regs) { ... };
 //     int error = register_uprobe(uprobes, probe);
 //     ...
-//     unregister_uprobe(uprobes, probe);   // at any time, also from inside a handler; a no-op when it is not registered
+//     unregister_uprobe(uprobes, probe);   // at any time, also from inside a handler; a no-op when it is not
+//     registered
 #pragma once
 
 #include "probes/uprobes.hpp"

@@ -1,8 +1,8 @@
 // probes/strategy.hpp: the trap has fired and the handlers ran: how does the original instruction run?
 //
-// A strategy answers that one question; everything else (trap, lookup, handlers, accounting, text pages) is shared, so a
-// difference between two rows of a table is a difference between two strategies. The answers that the mails of 2005 to
-// 2010 argued about are the files in strategies/, one each:
+// A strategy answers that one question; everything else (trap, lookup, handlers, accounting, text pages) is shared, so
+// a difference between two rows of a table is a difference between two strategies. The answers that the mails of 2005
+// to 2010 argued about are the files in strategies/, one each:
 //
 //   inline   lift the int3, step in place, put it back     others may pass meanwhile (seed 003; 004 section 1.1)
 //   xol      step a copy elsewhere; the int3 stays          nobody can pass (seed 004 section 1.1)

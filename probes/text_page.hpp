@@ -1,12 +1,12 @@
 // probes/text_page.hpp: the private copy of a text page that breakpoints live in.
 //
 // The first breakpoint on a page copies it into a frame of this address space; from then on bytes change in the copy
-// only, and every other process that maps the file keeps executing the page cache's frame. Other breakpoints on the page go
-// into the same copy (facts 3a: page handling, 1b: text-write atomicity).
+// only, and every other process that maps the file keeps executing the page cache's frame. Other breakpoints on the
+// page go into the same copy (facts 3a: page handling, 1b: text-write atomicity).
 //
 // Strategies that lift a breakpoint show the bare instruction for a moment. On the host that is done without rewriting
-// any byte: for each set of lifted probe points there is a variant frame, and lifting is a change of the page-table entry,
-// so both stay translated. Variants are an economy of the host: they do not count as copies.
+// any byte: for each set of lifted probe points there is a variant frame, and lifting is a change of the page-table
+// entry, so both stay translated. Variants are an economy of the host: they do not count as copies.
 #pragma once
 
 #include "emu/mm/mm.hpp"
@@ -52,7 +52,7 @@ class TextPage {
 
     Mm& mm_;
     const Addr page_;
-    FrameNo frame_ = 0;                            // the copy with every int3 in it; we hold a reference
+    FrameNo frame_ = 0;                               // the copy with every int3 in it; we hold a reference
     std::map<std::uint16_t, std::uint8_t> originals_; // displaced bytes by offset
     std::map<std::uint16_t, std::uint8_t> lifted_;    // the subset that is lifted now
     std::map<std::vector<std::uint16_t>, FrameNo> variants_;

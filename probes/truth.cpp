@@ -1,8 +1,8 @@
 // The ground truth: which executions really happened, and which of them a handler preceded.
 //
-// Two witnesses. What a strategy runs (a copy, or in place under TF) it reports when the step ends. What runs bare, while the
-// int3 is not there, the CPU reports before the instruction is entered; it counts when the thread is next seen elsewhere, and
-// does not if an exception came first.
+// Two witnesses. What a strategy runs (a copy, or in place under TF) it reports when the step ends. What runs bare,
+// while the int3 is not there, the CPU reports before the instruction is entered; it counts when the thread is next
+// seen elsewhere, and does not if an exception came first.
 #include "probes/uprobes.hpp"
 
 namespace trapline {

@@ -1,8 +1,8 @@
 // probes/uprobe.hpp: a probe point, who is interested in it, and the ground truth about it.
 //
-// A Uprobe is an instruction in a file (inode and offset), as in Linux since 3.5; the 2010 interface's (pid, address) is
-// looked up to the same thing and filtered to one process. A Consumer is one registration: a handler and a filter. A Site
-// is the uprobe's place in one address space, armed or not.
+// A Uprobe is an instruction in a file (inode and offset), as in Linux since 3.5; the 2010 interface's (pid, address)
+// is looked up to the same thing and filtered to one process. A Consumer is one registration: a handler and a filter. A
+// Site is the uprobe's place in one address space, armed or not.
 //
 // The truth. `executions` counts how often the instruction completed in a thread of a process that a consumer wants;
 // `missed` those that no handler run preceded; `repeated` handler runs beyond the first for one execution. Always
@@ -22,7 +22,8 @@ namespace trapline {
 
 struct Uprobe;
 
-/// What a handler is given: the thread, stopped at the probe point. It may change registers, the instruction pointer too.
+/// What a handler is given: the thread, stopped at the probe point. It may change registers, the instruction pointer
+/// too.
 class HitContext {
   public:
     HitContext(Kernel& kernel, Task& task, Addr at) : address(at), kernel_(kernel), task_(task) {}

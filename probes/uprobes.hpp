@@ -1,7 +1,7 @@
 // probes/uprobes.hpp: the uprobes layer of the virtual kernel.
 //
-// Uprobes keeps the probes of the machine, arms them wherever their file is mapped, and serves their traps. One hit, told
-// once (probes/hit.cpp, top to bottom):
+// Uprobes keeps the probes of the machine, arms them wherever their file is mapped, and serves their traps. One hit,
+// told once (probes/hit.cpp, top to bottom):
 //
 //   trap      int3 was fetched; RIP is past it
 //   lookup    the uprobe is found by address. Gone meanwhile, and no int3 there: RIP back, run it again (restarted).
@@ -28,9 +28,9 @@ namespace trapline {
 
 /// A thread's state in a hit, and its account with the truth (Linux: struct uprobe_task).
 struct Utask : Extension {
-    Uprobe* active = nullptr; ///< a step is in progress
-    Addr address = 0;               ///< of the probe point
-    bool user_trap_flag = false;    ///< EFLAGS.TF before the step
+    Uprobe* active = nullptr;    ///< a step is in progress
+    Addr address = 0;            ///< of the probe point
+    bool user_trap_flag = false; ///< EFLAGS.TF before the step
     Cycles trapped_at = 0;
     // xol
     int slot = -1;
@@ -53,12 +53,13 @@ class Uprobes final : public KernelObserver {
     Uprobes(Kernel& kernel, const Dialect& dialect, const StrategyInfo& strategy);
     ~Uprobes() override;
 
-    /// Enters a consumer for the instruction at `offset` of `inode` and arms it wherever that is mapped. 0 or a negative
-    /// errno; steps of other threads may come between its own. The consumer must outlive its registration.
+    /// Enters a consumer for the instruction at `offset` of `inode` and arms it wherever that is mapped. 0 or a
+    /// negative errno; steps of other threads may come between its own. The consumer must outlive its registration.
     Path<bool> add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset, int* error);
     /// The same for an address in one process's memory.
     Path<bool> add_at(Consumer& c, Process& p, Addr address, int* error);
-    /// Takes the consumer out; restores the original byte everywhere if it was the last. No-op when it is not registered.
+    /// Takes the consumer out; restores the original byte everywhere if it was the last. No-op when it is not
+    /// registered.
     Path<bool> remove(Consumer& c);
     // The same at once, for callers that are not kernel paths: handlers, and code before the machine runs.
     int add_now(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset);
@@ -97,7 +98,8 @@ class Uprobes final : public KernelObserver {
     bool end_step(Task& t);
     /// The last step of a hit: the thread goes on at `next`.
     Kernel::StepAwait resume(const Hit& hit, Addr next);
-    /// In a dialect that does not leak it: removes the step's traces after pushf and syscall. `next` is the address behind.
+    /// In a dialect that does not leak it: removes the step's traces after pushf and syscall. `next` is the address
+    /// behind.
     void hide_step(const Hit& hit, Addr next);
     /// The instruction completed in `t`, which is a thread of a wanted process.
     void completed(Task& t, Uprobe& u);
@@ -131,8 +133,8 @@ class Uprobes final : public KernelObserver {
     std::unique_ptr<Strategy> strategy_;
     std::map<std::pair<std::uint64_t, std::uint64_t>, Uprobe*> tree_; // by (inode, offset)
     std::vector<std::unique_ptr<Uprobe>> all_;                        // never shrinks: pointers to uprobes stay good
-    std::vector<std::unique_ptr<Space>> spaces_; // by Mm::id
-    std::vector<Consumer*> leaving_;             // unregistered from inside a handler
+    std::vector<std::unique_ptr<Space>> spaces_;                      // by Mm::id
+    std::vector<Consumer*> leaving_;                                  // unregistered from inside a handler
     bool in_handler_ = false;
 };
 

@@ -8,8 +8,7 @@
 
 namespace trapline {
 
-XolArea::XolArea(Mm& mm)
-    : mm_(mm), page_(std::make_shared<MemoryInode>(mm.frames(), ~0ull, "[uprobes]", kPageSize)) {
+XolArea::XolArea(Mm& mm) : mm_(mm), page_(std::make_shared<MemoryInode>(mm.frames(), ~0ull, "[uprobes]", kPageSize)) {
     const FrameNo frame = page_->page(0);
     // "Try to map as high as possible, this is only a hint" (Linux: xol_add_vma, by behaviour): 0x7fffffffe000.
     Vma v;

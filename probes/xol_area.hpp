@@ -1,8 +1,9 @@
 // probes/xol_area.hpp: the XOL area: one page of slots in the probed program's address space.
 //
-// 32 slots of 128 bytes; slot 0 is reserved for the return trampoline, as in Linux (facts M4). The page is mapped execute-only
-// as `[uprobes]`, as high as possible, on the first hit that needs it. The kernel writes slots through its own view of the
-// page, so they work as text even after the program has unmapped the area; then the copy faults (facts 7.4).
+// 32 slots of 128 bytes; slot 0 is reserved for the return trampoline, as in Linux (facts M4). The page is mapped
+// execute-only as `[uprobes]`, as high as possible, on the first hit that needs it. The kernel writes slots through its
+// own view of the page, so they work as text even after the program has unmapped the area; then the copy faults
+// (facts 7.4).
 #pragma once
 
 #include "emu/kernel/wait.hpp"

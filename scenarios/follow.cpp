@@ -92,9 +92,10 @@ Choice ScriptPolicy::pick(Scheduler& s) {
         const std::string name = to_string(item().task);
         Task* t = kernel_->task_named(name);
         if (t == nullptr) {
-            const bool waits_for_exit = entered_ && std::any_of(item().until.begin(), item().until.end(), [](const ScheduleEvent& e) {
-                return std::holds_alternative<ScheduleEvent::Exit>(e.what);
-            });
+            const bool waits_for_exit =
+                entered_ && std::any_of(item().until.begin(), item().until.end(), [](const ScheduleEvent& e) {
+                    return std::holds_alternative<ScheduleEvent::Exit>(e.what);
+                });
             task_ = nullptr;
             if (waits_for_exit) {
                 leave_item();
@@ -103,8 +104,9 @@ Choice ScriptPolicy::pick(Scheduler& s) {
             return diverge(s, diverged_text(item(), entered_ ? name + " has ended" : "there is no " + name + " yet"));
         }
         if (t->state != Task::State::ready)
-            return diverge(s, diverged_text(item(), name + (t->state == Task::State::blocked ? " is asleep" : " cannot run") +
-                                                        " and nobody else may run"));
+            return diverge(
+                s, diverged_text(item(), name + (t->state == Task::State::blocked ? " is asleep" : " cannot run") +
+                                             " and nobody else may run"));
         if (!entered_) enter_item(*t);
         set_watches(*t);
         std::uint64_t budget = kUnlimited;

@@ -1,9 +1,9 @@
 // scenarios/follow.hpp: policies that follow a script or a token.
 //
 // Both keep one task running, alone, until something happens: a script's event, or a position in the run that a token
-// names. Every change of hands is written down as a TokenSwitch, so a run under a script yields the token that repeats it.
-// When the next item cannot be followed (its task does not exist, sleeps or is gone) the run has diverged: the kernel is
-// asked to stop and the reason is kept.
+// names. Every change of hands is written down as a TokenSwitch, so a run under a script yields the token that repeats
+// it. When the next item cannot be followed (its task does not exist, sleeps or is gone) the run has diverged: the
+// kernel is asked to stop and the reason is kept.
 #pragma once
 
 #include "emu/kernel/kernel.hpp"
@@ -68,7 +68,7 @@ class ScriptPolicy final : public Follower {
     Resolve resolve_;
     std::size_t index_ = 0;
     bool entered_ = false;
-    const Task* task_ = nullptr;      // of the current item
+    const Task* task_ = nullptr; // of the current item
     std::weak_ptr<Mm> watched_mm_;
     std::uint64_t start_time_ = 0;    // task_'s instruction count when the item began
     std::vector<std::uint64_t> seen_; // how often each event of the item has happened

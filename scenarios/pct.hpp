@@ -1,9 +1,9 @@
 // scenarios/pct.hpp: probabilistic concurrency testing (Burckhardt and others, ASPLOS 2010).
 //
-// Every task gets a random priority when it is first seen; the highest ready one runs, alone. At depth - 1 random steps the
-// running task's priority drops below all others. A bug that needs `depth` ordering constraints among `k` steps of `n`
-// tasks is then found by one run with a probability of at least 1 / (n * k^(depth - 1)). Steps are kernel steps: per
-// instruction the method is hopeless for these races (facts: determinism, section 1.5).
+// Every task gets a random priority when it is first seen; the highest ready one runs, alone. At depth - 1 random steps
+// the running task's priority drops below all others. A bug that needs `depth` ordering constraints among `k` steps of
+// `n` tasks is then found by one run with a probability of at least 1 / (n * k^(depth - 1)). Steps are kernel steps:
+// per instruction the method is hopeless for these races (facts: determinism, section 1.5).
 #pragma once
 
 #include "emu/kernel/scheduler.hpp"

@@ -21,7 +21,7 @@ struct Armed {
     Located place;
     Consumer consumer;
     Uprobe* uprobe = nullptr; // the last one it was registered as, for its truth
-    int error = 0;                  // negative errno of the last registration
+    int error = 0;            // negative errno of the last registration
 };
 
 /// The whole machine for one run, in the order in which its parts depend on each other.
@@ -67,9 +67,9 @@ std::unique_ptr<Policy> Run::make_policy() {
         return follow(std::make_unique<TokenPolicy>(*t, make_base_policy(t->base)));
     const auto& schedule = std::get<SchedulePolicy>(request_.schedule);
     if (const auto* script = std::get_if<ScheduleScript>(&schedule))
-        return follow(std::make_unique<ScriptPolicy>(
-            *script, std::make_unique<RoundRobin>(),
-            [this](const ProbePlace& p, const Task& task) { return resolve(p, task); }));
+        return follow(
+            std::make_unique<ScriptPolicy>(*script, std::make_unique<RoundRobin>(),
+                                           [this](const ProbePlace& p, const Task& task) { return resolve(p, task); }));
     BasePolicy base;
     if (const auto* r = std::get_if<policy::Random>(&schedule)) base = *r;
     if (const auto* p = std::get_if<policy::Pct>(&schedule)) base = *p;
@@ -98,9 +98,12 @@ Result<void> Run::set_up() {
     dialect_ = dialect(request_.kernel);
     strategy_ = strategy_info(request_.strategy);
     const CostProfile* cost = cost_profile(request_.cost);
-    if (dialect_ == nullptr) return fail(fmt::format("{} is no kernel dialect", request_.kernel), "see `trapline list dialects`");
-    if (strategy_ == nullptr) return fail(fmt::format("{} is no strategy", request_.strategy), "see `trapline list strategies`");
-    if (cost == nullptr) return fail(fmt::format("{} is no cost profile", request_.cost), "see `trapline list profiles`");
+    if (dialect_ == nullptr)
+        return fail(fmt::format("{} is no kernel dialect", request_.kernel), "see `trapline list dialects`");
+    if (strategy_ == nullptr)
+        return fail(fmt::format("{} is no strategy", request_.strategy), "see `trapline list strategies`");
+    if (cost == nullptr)
+        return fail(fmt::format("{} is no cost profile", request_.cost), "see `trapline list profiles`");
     KernelConfig config;
     config.cpus = request_.cpus;
     config.seed = request_.seed;
@@ -114,8 +117,8 @@ Result<void> Run::set_up() {
     kernel_ = std::make_unique<Kernel>(config, *policy_);
     if (follower_ != nullptr) follower_->attach(*kernel_);
     frames_before_ = kernel_->frames().in_use();
-    kernel_->log().set_writer(
-        request_.log ? [this](const Event& e) { request_.log(e, *kernel_); } : std::function<void(const Event&)>());
+    kernel_->log().set_writer(request_.log ? [this](const Event& e) { request_.log(e, *kernel_); }
+                                           : std::function<void(const Event&)>());
 
     std::string directory = request_.working_directory;
     if (directory.empty()) {
@@ -173,9 +176,11 @@ Result<void> Run::hash_guest() {
 Result<void> Run::locate_probes() {
     for (const ScenarioProbe& p : request_.probes) {
         if (p.spec.is_return)
-            return fail(fmt::format("{}: return probes are not in this version", p.spec.text), "probe the function's entry");
+            return fail(fmt::format("{}: return probes are not in this version", p.spec.text),
+                        "probe the function's entry");
         if (!p.spec.args.empty())
-            return fail(fmt::format("{}: fetch arguments are not evaluated in this version", p.spec.text), "leave them out");
+            return fail(fmt::format("{}: fetch arguments are not evaluated in this version", p.spec.text),
+                        "leave them out");
         Result<Located> place = locator_->locate(p.spec, p.spec.text);
         if (!place) return tl::make_unexpected(place.error());
         if (!place->warning.empty()) warnings_.push_back(place->warning);
@@ -191,8 +196,9 @@ Result<void> Run::locate_probes() {
             const ProbePlace* place = std::get_if<ProbePlace>(&e.what);
             if (const auto* step = std::get_if<ScheduleEvent::Step>(&e.what)) {
                 if (!step_by_name(step->name))
-                    return fail(fmt::format("schedule item {} `{}`: there is no step {}", item.number, item.text, step->name),
-                                "see `trapline list steps`");
+                    return fail(
+                        fmt::format("schedule item {} `{}`: there is no step {}", item.number, item.text, step->name),
+                        "see `trapline list steps`");
                 if (step->at) place = &*step->at;
             }
             if (place == nullptr) continue;
@@ -282,7 +288,7 @@ RunReport Run::report(const Outcome& outcome) {
         }
         const int error = a.error != 0 ? a.error : a.uprobe != nullptr ? a.uprobe->error : 0;
         p.error_number = -error;
-        p.state = error != 0 ? ProbeReport::State::refused
+        p.state = error != 0       ? ProbeReport::State::refused
                   : p.address != 0 ? ProbeReport::State::armed
                                    : ProbeReport::State::pending;
         r.probes.push_back(p);

@@ -1,8 +1,9 @@
 // scenarios/run.hpp: one run of a program with probes, from a request to a report.
 //
-// Everything that the commands do (run, replay, compare) is one or more of these. A request is plain data: program, probes,
-// strategy, kernel, schedule; a report is what the machine showed: how the program ended, what it printed, the truth about
-// every probe, the counters, the log's hash and a token that replays the schedule. Two equal requests give equal reports.
+// Everything that the commands do (run, replay, compare) is one or more of these. A request is plain data: program,
+// probes, strategy, kernel, schedule; a report is what the machine showed: how the program ended, what it printed, the
+// truth about every probe, the counters, the log's hash and a token that replays the schedule. Two equal requests give
+// equal reports.
 //
 // The schedule is a policy, a script or a token. When a script or token cannot be followed, the run ends there and the
 // report says where (`diverged`). Read next: run.cpp, then follow.hpp.
@@ -52,11 +53,11 @@ struct RunRequest {
 
 struct ProbeReport {
     enum class State { armed, pending, refused };
-    std::string spec;       ///< as typed
-    Addr address = 0;       ///< where it was armed first; 0 when never
+    std::string spec; ///< as typed
+    Addr address = 0; ///< where it was armed first; 0 when never
     bool is_return = false;
     State state = State::pending;
-    int error_number = 0;   ///< positive errno when refused
+    int error_number = 0; ///< positive errno when refused
     Truth truth;
 };
 
@@ -67,7 +68,7 @@ struct RunReport {
     bool diverged = false; ///< the schedule could not be followed
     std::string detail;    ///< what diverged; or which task waits for what in a deadlock; or the warnings' text
     std::string standard_output, standard_error; ///< when captured
-    std::string program;   ///< resolved guest path
+    std::string program;                         ///< resolved guest path
     std::string token;
     std::uint64_t log_hash = 0, events = 0;
     Cycles virtual_cycles = 0;

@@ -7,7 +7,7 @@ tools/setup.sh
 tools/build.sh
 
 show() {
-    printf '\n\033[1m# %s\033[0m\n' "$1"
+    if [ -t 1 ]; then printf '\n\033[1m# %s\033[0m\n' "$1"; else printf '\n# %s\n' "$1"; fi
     shift
     printf '$ %s\n' "$*"
     "$@"

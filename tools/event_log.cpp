@@ -9,8 +9,9 @@ namespace trapline {
 void EventLog::write(const Event& event, const Kernel& kernel) {
     file_.write(fmt::format("{{\"number\":{},\"time\":{},\"cpu\":{},\"task\":\"{}\",\"serial\":{},\"step\":\"{}\","
                             "\"object\":{},\"value\":{},\"text\":{}}}\n",
-                            event.number, event.time, event.cpu, task_name(event.task, kernel), event.task,
-                            step_info(event.step).name, event.object, event.value, json_string(event.text)));
+                            event.number, event.time, static_cast<std::int16_t>(event.cpu),
+                            task_name(event.task, kernel), event.task, step_info(event.step).name, event.object,
+                            event.value, json_string(event.text)));
 }
 
 const std::string& EventLog::task_name(std::uint32_t serial, const Kernel& kernel) {

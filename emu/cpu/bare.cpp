@@ -60,7 +60,8 @@ bool run_bare(std::span<const BareSegment> segments, Addr entry, const char* arg
     uc_hook hook = 0;
     uc_hook_add(bare.uc, &hook, UC_HOOK_INSN, reinterpret_cast<void*>(on_syscall), &bare, 1, 0, UC_X86_INS_SYSCALL);
     uc_hook_add(bare.uc, &hook, UC_HOOK_INTR, reinterpret_cast<void*>(on_interrupt), &bare, 1, 0);
-    std::uint64_t cr4 = 1u << 2 | 1u << 5 | 1u << 9 | 1u << 10, cr0 = 0x80010033, cr3 = table.root(), rsp = kWindow + 0x800;
+    std::uint64_t cr4 = 1u << 2 | 1u << 5 | 1u << 9 | 1u << 10, cr0 = 0x80010033, cr3 = table.root(),
+                  rsp = kWindow + 0x800;
     uc_x86_msr efer = {0xc0000080, 1u << 0 | 1u << 8 | 1u << 10 | 1u << 11};
     uc_x86_mmr gdtr = {0, kWindow, 0x7f, 0};
     uc_reg_write(bare.uc, UC_X86_REG_CR4, &cr4);

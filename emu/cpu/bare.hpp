@@ -1,7 +1,7 @@
 // emu/cpu/bare.hpp: the engine with paging and nothing of ours, to measure against. Only for benchmarks.
 //
-// No instruction counts, no kernel: the code runs in ring 3 behind the same page tables until its first system call after
-// `write`s, which are swallowed. What the machine adds to this is the ratio that docs/speed.md quotes.
+// No instruction counts, no kernel: the code runs in ring 3 behind the same page tables until its first system call
+// after `write`s, which are swallowed. What the machine adds to this is the ratio that docs/speed.md quotes.
 #pragma once
 
 #include "emu/types.hpp"
@@ -14,8 +14,8 @@ namespace trapline {
 
 struct BareSegment {
     Addr address = 0;
-    std::uint64_t bytes = 0;             ///< in memory
-    std::vector<std::uint8_t> contents;  ///< the first of them
+    std::uint64_t bytes = 0;            ///< in memory
+    std::vector<std::uint8_t> contents; ///< the first of them
     bool writable = false;
 };
 

@@ -1,10 +1,10 @@
 // emu/cpu/context.hpp: the registers of a thread that is not on the CPU.
 //
-// A Context is the engine's own saved state (about 5.5 KB: general, SSE and x87 registers, flags, segments). Two fields of it
-// have no public name but are needed: the error code of the last page fault, which no register shows, and the engine's memory
-// of "an exception is being delivered", which makes a second intercepted fault arrive as a double fault
-// (facts: "exceptions pile up"). Their places are *found* when the machine starts, by provoking faults and comparing saved
-// states, and the start fails if they are not found exactly once. Read next: emu/cpu/cpu.hpp.
+// A Context is the engine's own saved state (about 5.5 KB: general, SSE and x87 registers, flags, segments). Two fields
+// of it have no public name but are needed: the error code of the last page fault, which no register shows, and the
+// engine's memory of "an exception is being delivered", which makes a second intercepted fault arrive as a double fault
+// (facts: "exceptions pile up"). Their places are *found* when the machine starts, by provoking faults and comparing
+// saved states, and the start fails if they are not found exactly once. Read next: emu/cpu/cpu.hpp.
 #pragma once
 
 #include "emu/cpu/registers.hpp"
@@ -47,8 +47,8 @@ struct ContextLayout {
     std::size_t old_exception = 0;
     std::size_t error_code = 0;
 
-    /// Compares a state saved before any fault with those after a read fault (error code 4) and a write fault (error code 6)
-    /// on a page that is not present, and checks that each field is in exactly one place.
+    /// Compares a state saved before any fault with those after a read fault (error code 4) and a write fault (error
+    /// code 6) on a page that is not present, and checks that each field is in exactly one place.
     static ContextLayout find(const Context& before, const Context& read_fault, const Context& write_fault,
                               std::size_t size);
 };

@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace trapline {
 namespace {
 /// Longest block the engine builds: 512 instructions of at most 15 bytes.
 constexpr std::size_t kLongestBlock = 512 * 15;
+/// For `floor_`: more instructions than any budget has.
+constexpr std::int64_t kOutOfReach = std::numeric_limits<std::int64_t>::max();
 } // namespace
 
 std::uint64_t Cpu::read(Reg r) const {
@@ -67,6 +70,7 @@ Exit Cpu::run(std::uint64_t budget) {
     bool step = false;
     for (;;) {
         why_ = Why::none;
+        floor_ = 0;
         last_size_ = 0;
         rep_block_ = 1;
         if (step) begin_stepping();
@@ -86,6 +90,7 @@ Exit Cpu::run(std::uint64_t budget) {
 
 void Cpu::stop(Why why) {
     why_ = why;
+    floor_ = kOutOfReach;
     uc_emu_stop(engine_->uc);
 }
 
@@ -102,24 +107,9 @@ void Cpu::request_step(Addr pc, std::uint32_t size) {
     stop(Why::step);
 }
 
-// Every block starts here, so every line costs: about a nanosecond in all on the common path.
-void Cpu::on_block(Addr pc, std::uint32_t size) {
-    if (why_ != Why::none) [[unlikely]]
-        return;
-    if (stepping_ && !enter_step(pc)) [[unlikely]]
-        return;
-    const FetchMap::Entry& e = fetch_->entry(pc);
-    if (e.page == page_floor(pc)) [[likely]] {
-        PhysAddr at = e.physical | (pc & kPageMask);
-        const BlockInfo& b = blocks_.place(at);
-        if (b.key == Blocks::key(at, size) && !b.special && b.count <= remaining_) [[likely]] {
-            remaining_ -= b.count;
-            last_pc_ = pc;
-            last_size_ = size;
-            last_count_ = b.count;
-            return;
-        }
-    }
+void Cpu::on_slow_block(Addr pc, std::uint32_t size) {
+    if (why_ != Why::none) return; // on the way out: the engine finishes what it was doing
+    if (stepping_ && !enter_step(pc)) return;
     look(pc, size);
 }
 
@@ -134,15 +124,12 @@ void Cpu::look(Addr pc, std::uint32_t size) {
         std::array<std::uint8_t, kLongestBlock> bytes;
         info = Blocks::decode({bytes.data(), peek(pc, bytes.data(), std::min<std::size_t>(size, bytes.size()))});
     } else {
-        BlockInfo& kept = blocks_.place(at);
-        if (kept.key != Blocks::key(at, size)) {
-            kept = Blocks::decode({frames_.ram() + at, size});
-            kept.key = Blocks::key(at, size);
-        }
-        info = kept;
+        info = blocks_.look_up(at, {frames_.ram() + at, size});
+        std::uint32_t* words = blocks_.page(page_floor(at));
+        if (!info.special) words[at & kPageMask] = Blocks::word(size, info.count);
+        if (!fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
+            fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), words};
     }
-    if ((e & pte::volatile_text) == 0 && !fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
-        fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), page_floor(at)};
     if (info.first_vector > 0 && !stepping_) return request_step(pc, size);
 
     // The engine runs each iteration of a rep string instruction as a block of its own.
@@ -158,7 +145,6 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     remaining_ -= count;
     last_pc_ = pc;
     last_size_ = size;
-    last_count_ = info.count;
     if (info.ends_in_rep) rep_block_ = pc, rep_at_ = pc + info.last;
 }
 
@@ -235,9 +221,9 @@ void Cpu::on_invalid() {
 
 /// Instructions of the current block from `rip` on were counted when the block was entered and have not retired.
 void Cpu::give_back(Addr rip) {
-    if (last_size_ != 0 && rip == last_pc_) {
-        remaining_ += last_count_;
-    } else if (last_size_ != 0 && rip > last_pc_ && rip < last_pc_ + last_size_) {
+    if (last_size_ == 1 && rip == last_pc_) { // an int3 by itself, as a probe's is
+        remaining_ += 1;
+    } else if (last_size_ != 0 && rip >= last_pc_ && rip < last_pc_ + last_size_) {
         std::array<std::uint8_t, kLongestBlock> bytes;
         std::size_t n = peek(rip, bytes.data(), std::min<std::size_t>(last_pc_ + last_size_ - rip, bytes.size()));
         remaining_ += walk({bytes.data(), n}).count;
@@ -248,6 +234,7 @@ void Cpu::give_back(Addr rip) {
 
 void Cpu::begin_stepping() {
     stepping_ = true;
+    floor_ = kOutOfReach;
     step_pending_ = false;
     const std::uint64_t flags = get(Reg::eflags);
     guest_trap_flag_ = (flags & kFlagTrap) != 0;
@@ -257,6 +244,7 @@ void Cpu::begin_stepping() {
 void Cpu::end_stepping() {
     if (step_pending_) finish_step();
     stepping_ = false;
+    floor_ = why_ == Why::none ? 0 : kOutOfReach;
     const std::uint64_t flags = get(Reg::eflags) & ~kFlagTrap;
     set(Reg::eflags, guest_trap_flag_ ? flags | kFlagTrap : flags);
 }

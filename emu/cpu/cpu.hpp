@@ -1,18 +1,20 @@
 // emu/cpu/cpu.hpp: the processor: one engine in ring 3 with a real MMU.
 //
-// The Cpu runs one thread's user-mode instructions until something needs the kernel. It knows registers, page tables and
-// traps; it does not know processes. What it adds to the engine (Unicorn 2.1.1, facts in docs/engine.md):
+// The Cpu runs one thread's user-mode instructions until something needs the kernel. It knows registers, page tables
+// and traps; it does not know processes. What it adds to the engine (Unicorn 2.1.1, facts in docs/engine.md):
 //
-//   - Exact instruction counts. A block callback subtracts each block's count from a budget; a trap gives back what was not
+//   - Exact instruction counts. A block callback subtracts each block's count from a budget; a trap gives back what was
+//   not
 //     executed. When the budget ends inside a block, the rest is single-stepped, so `run(n)` stops after exactly n.
 //     A rep string instruction counts once, whatever its number of iterations.
-//   - Watched addresses (fetch_map.hpp): a callback before the instruction there executes. This is how the ground truth of a
+//   - Watched addresses (fetch_map.hpp): a callback before the instruction there executes. This is how the ground truth
+//   of a
 //     probe sees a bare execution, and how a schedule stops a task at a place.
 //   - Faults with an error code, and without the engine's pile-up of exceptions.
 //   - #UD for every VEX, EVEX and XOP instruction: this CPU has no AVX and must never compute a wrong result.
 //
-// #BP and #DB are offered to a TrapService while the engine runs; if it serves them at once, the engine is not left at all.
-// Everything else leaves `run` with an Exit. Read next: emu/kernel/machine.hpp, the only caller.
+// #BP and #DB are offered to a TrapService while the engine runs; if it serves them at once, the engine is not left at
+// all. Everything else leaves `run` with an Exit. Read next: emu/kernel/machine.hpp, the only caller.
 #pragma once
 
 #include "emu/cpu/blocks.hpp"
@@ -48,8 +50,8 @@ class TrapService {
     virtual ~TrapService() = default;
     /// #BP (3, RIP past the int3) or #DB (1). True: served, go on at the current RIP. False: leave with Exit::served.
     virtual bool trap(unsigned vector) = 0;
-    /// About to execute the watched address. True: execute it. False: leave with Exit::watch before it executes; the next
-    /// run of this thread then calls again with `again` set.
+    /// About to execute the watched address. True: execute it. False: leave with Exit::watch before it executes; the
+    /// next run of this thread then calls again with `again` set.
     virtual bool fetch(Addr va, bool again) = 0;
 };
 
@@ -65,8 +67,8 @@ class Cpu {
     /// The frame that every address space's upper half points to (PageTable's `kernel_pdpt`).
     [[nodiscard]] FrameNo kernel_pdpt() const { return kernel_pdpt_; }
 
-    // The thread on the CPU. RIP and EFLAGS, which every trap reads and writes several times, are kept here while the engine
-    // is not executing and written back once.
+    // The thread on the CPU. RIP and EFLAGS, which every trap reads and writes several times, are kept here while the
+    // engine is not executing and written back once.
     [[nodiscard]] std::uint64_t get(Reg r) const {
         const auto i = kept_index(r);
         return i < kKept && kept_valid_[i] ? kept_[i] : read(r);
@@ -95,8 +97,8 @@ class Cpu {
     void leave(PhysAddr root) {
         if (root == root_) use_idle();
     }
-    /// Drops every translation of the address space with this root, if it is the one in use (a switch drops them anyway).
-    /// Needed when a present entry changes or goes, not when one is added; ~250 ns.
+    /// Drops every translation of the address space with this root, if it is the one in use (a switch drops them
+    /// anyway). Needed when a present entry changes or goes, not when one is added; ~250 ns.
     void flush_tlb_of(PhysAddr root);
     /// Drops translated code of a frame whose bytes the host has changed or is about to reuse.
     void drop_code(FrameNo frame) { drop_code(frame_base(frame), kPageSize); }
@@ -123,7 +125,23 @@ class Cpu {
     void close_registers();
 
     void set_up_kernel_window();
-    void on_block(Addr pc, std::uint32_t size);
+    // Every block starts here, so every instruction of it costs. `floor_` is out of reach when something else wants to
+    // look.
+    void on_block(Addr pc, std::uint32_t size) {
+        const FetchMap::Entry& e = fetch_->entry(pc);
+        if (e.page == page_floor(pc)) [[likely]] {
+            const std::uint32_t word = e.blocks[pc & kPageMask];
+            const std::int64_t left = remaining_ - (word >> 16);
+            if ((word & 0xffff) == size && left >= floor_) [[likely]] {
+                remaining_ = left;
+                last_pc_ = pc;
+                last_size_ = size;
+                return;
+            }
+        }
+        on_slow_block(pc, size);
+    }
+    void on_slow_block(Addr pc, std::uint32_t size);
     void look(Addr pc, std::uint32_t size);
     bool look_at_watches(Addr pc, std::uint32_t size);
     bool enter_step(Addr pc);
@@ -152,7 +170,7 @@ class Cpu {
     PhysAddr root_ = 0;
     FrameNo kernel_pdpt_ = 0;
     std::uint64_t* scratch_entry_ = nullptr; // page-table entry of the window's scratch page
-    std::unique_ptr<PageTable> idle_table_; // no user pages: what CR3 holds while there is no process
+    std::unique_ptr<PageTable> idle_table_;  // no user pages: what CR3 holds while there is no process
     FetchMap idle_fetch_;
     std::unique_ptr<Context> pristine_;
     std::unique_ptr<Context> spare_;
@@ -162,10 +180,10 @@ class Cpu {
     mutable std::array<bool, kKept> kept_valid_{};
     std::array<bool, kKept> kept_dirty_{};
     std::int64_t remaining_ = 0;
+    std::int64_t floor_ = 0; // what `remaining_` may not fall below on the fast path
     std::uint64_t granted_ = 0;
     Addr last_pc_ = 0; // the block that was entered last, for exact counts at a trap
     std::uint32_t last_size_ = 0;
-    std::uint16_t last_count_ = 0;
     Addr rep_at_ = 1, rep_block_ = 1; // a block at rep_block_ ended in a rep string instruction at rep_at_
     Addr reported_watch_ = 1;
 

@@ -8,7 +8,7 @@
 namespace trapline {
 namespace {
 
-constexpr Addr kWindow = 0xffff800000000000; // the kernel's window: descriptor table and entry stub, supervisor only
+constexpr Addr kWindow = 0xffff800000000000;   // the kernel's window: descriptor table and entry stub, supervisor only
 constexpr Addr kScratch = kWindow + kPageSize; // a frame whose code is to be dropped is mapped here for a moment
 constexpr Addr kStub = kWindow + 0x100;        // iretq
 constexpr Addr kFrame = kWindow + 0x800;       // what it returns to
@@ -31,15 +31,18 @@ Cpu::Engine::Engine(Frames& frames, Cpu& cpu) {
     // x86-64-v2 without AVX: everything this model reports also executes (facts: CPU model).
     must(uc_ctl_set_cpu_model(uc, UC_CPU_X86_WESTMERE), "CPU model");
     must(uc_mem_map_ptr(uc, 0, frames.bytes(), UC_PROT_ALL, frames.ram()), "guest RAM");
-    hook(cpu, UC_HOOK_BLOCK, +[](uc_engine*, std::uint64_t pc, std::uint32_t size, void* c) {
-        static_cast<Cpu*>(c)->on_block(pc, size);
-    });
-    hook(cpu, UC_HOOK_INTR, +[](uc_engine*, std::uint32_t n, void* c) { static_cast<Cpu*>(c)->on_interrupt(n); });
-    hook(cpu, UC_HOOK_INSN, +[](uc_engine*, void* c) { static_cast<Cpu*>(c)->on_syscall(); }, UC_X86_INS_SYSCALL);
-    hook(cpu, UC_HOOK_INSN_INVALID, +[](uc_engine*, void* c) -> bool {
-        static_cast<Cpu*>(c)->on_invalid();
-        return false;
-    });
+    hook(
+        cpu, UC_HOOK_BLOCK,
+        +[](uc_engine*, std::uint64_t pc, std::uint32_t size, void* c) { static_cast<Cpu*>(c)->on_block(pc, size); });
+    hook(
+        cpu, UC_HOOK_INTR, +[](uc_engine*, std::uint32_t n, void* c) { static_cast<Cpu*>(c)->on_interrupt(n); });
+    hook(
+        cpu, UC_HOOK_INSN, +[](uc_engine*, void* c) { static_cast<Cpu*>(c)->on_syscall(); }, UC_X86_INS_SYSCALL);
+    hook(
+        cpu, UC_HOOK_INSN_INVALID, +[](uc_engine*, void* c) -> bool {
+            static_cast<Cpu*>(c)->on_invalid();
+            return false;
+        });
 }
 
 Cpu::Engine::~Engine() { uc_close(uc); }
@@ -53,7 +56,8 @@ Cpu::~Cpu() = default;
 
 void Cpu::set_up_kernel_window() {
     // PML4[256] -> one table at each level, shared by every address space.
-    const FrameNo pdpt = frames_.allocate(), pd = frames_.allocate(), pt = frames_.allocate(), page = frames_.allocate();
+    const FrameNo pdpt = frames_.allocate(), pd = frames_.allocate(), pt = frames_.allocate(),
+                  page = frames_.allocate();
     constexpr Pte kTable = pte::present | pte::writable | pte::user;
     auto entry = [&](FrameNo t, unsigned i) { return reinterpret_cast<Pte*>(frames_.data(t)) + i; };
     *entry(pdpt, 0) = pte::make(pd, kTable);
@@ -71,7 +75,8 @@ void Cpu::set_up_kernel_window() {
     const std::uint64_t frame[] = {kFirstUser, kCodeSelector, kFlagFixed | kFlagInterrupt, 0, kDataSelector};
     for (unsigned i = 0; i < 5; ++i) put(kFrame + 8 * i, frame[i]);
 
-    // A first address space with one page of int3 and two instructions that fault, to enter ring 3 and to find the layout.
+    // A first address space with one page of int3 and two instructions that fault, to enter ring 3 and to find the
+    // layout.
     idle_table_ = std::make_unique<PageTable>(frames_, pdpt);
     PageTable& first = *idle_table_;
     const FrameNo code = frames_.allocate();
@@ -110,6 +115,7 @@ void Cpu::set_up_kernel_window() {
     for (unsigned i = 0; i < 2; ++i) {
         set(Reg::rip, kFirstUser + 16 + 16 * i);
         why_ = Why::none;
+        floor_ = 0;
         const Addr start = get(Reg::rip);
         close_registers();
         uc_emu_start(uc, start, 0, 0, 0);

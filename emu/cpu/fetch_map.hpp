@@ -1,9 +1,10 @@
 // emu/cpu/fetch_map.hpp: one address space as the CPU's front end sees it.
 //
-// The CPU calls back at the start of every translated block. To count its instructions exactly it must know which physical
-// bytes the block came from, so each address space keeps a small direct-mapped table from virtual page to physical page: a
-// model of the instruction TLB. A page that holds a *watched* address is never entered, so blocks near a watch take the slow
-// path, which looks exactly, and all others pay one comparison. Read next: emu/cpu/cpu.hpp.
+// The CPU calls back at the start of every translated block. To count its instructions exactly it must know which
+// physical bytes the block came from, so each address space keeps a small direct-mapped table from virtual page to what
+// is known of the physical page's blocks (blocks.hpp): a model of the instruction TLB. A page that holds a *watched*
+// address is never entered, so blocks near a watch take the slow path, which looks exactly, and all others pay one
+// comparison. Read next: emu/cpu/cpu.hpp.
 #pragma once
 
 #include "emu/types.hpp"
@@ -18,8 +19,8 @@ class FetchMap {
   public:
     static constexpr std::size_t kEntries = 512;
     struct Entry {
-        Addr page = 1; // no page has this address
-        PhysAddr physical = 0;
+        Addr page = 1;                         // no page has this address
+        const std::uint32_t* blocks = nullptr; ///< Blocks::page of the frame
     };
 
     [[nodiscard]] Entry& entry(Addr va) { return entries_[(va / kPageSize) % kEntries]; }

@@ -5,10 +5,31 @@
 
 namespace trapline {
 
-/// General registers in encoding order (Intel SDM volume 2, "Instruction Format"), then the rest that the kernel touches.
+/// General registers in encoding order (Intel SDM volume 2, "Instruction Format"), then the rest that the kernel
+/// touches.
 enum class Reg : std::uint8_t {
-    rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15,
-    rip, eflags, fs_base, gs_base, mxcsr, count_,
+    rax,
+    rcx,
+    rdx,
+    rbx,
+    rsp,
+    rbp,
+    rsi,
+    rdi,
+    r8,
+    r9,
+    r10,
+    r11,
+    r12,
+    r13,
+    r14,
+    r15,
+    rip,
+    eflags,
+    fs_base,
+    gs_base,
+    mxcsr,
+    count_,
 };
 
 /// EFLAGS bits that the kernel cares about (Intel SDM volume 1, "EFLAGS Register").

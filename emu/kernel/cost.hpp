@@ -1,8 +1,9 @@
 // emu/kernel/cost.hpp: what the kernel's work costs in virtual cycles.
 //
-// Virtual time is instructions retired plus these prices. The profile built in, `bare-metal`, is a model of a current server
-// core; its sums are those of the published overheads: a breakpoint that is emulated 0.31 us, one that is single-stepped out
-// of line 0.91 us (nop5 series v4, July 2025; docs/costs.md). Predictions made from it are labelled as such.
+// Virtual time is instructions retired plus these prices. The profile built in, `bare-metal`, is a model of a current
+// server core; its sums are those of the published overheads: a breakpoint that is emulated 0.31 us, one that is
+// single-stepped out of line 0.91 us (nop5 series v4, July 2025; docs/costs.md). Predictions made from it are labelled
+// as such.
 #pragma once
 
 #include "emu/types.hpp"

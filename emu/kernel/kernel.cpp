@@ -13,20 +13,30 @@ constexpr std::uint64_t kHostSlice = 30'000'000;
 
 Cycles price(const CostProfile& c, Step s, unsigned cpus) {
     switch (s) {
-    case Step::trap: return c.breakpoint_trap;
+    case Step::trap:
+        return c.breakpoint_trap;
     case Step::stepped:
-    case Step::aborted: return c.step_trap;
-    case Step::fault: return c.page_fault;
-    case Step::syscall: return c.syscall;
-    case Step::lookup: return c.lookup;
-    case Step::handler: return c.handler;
+    case Step::aborted:
+        return c.step_trap;
+    case Step::fault:
+        return c.page_fault;
+    case Step::syscall:
+        return c.syscall;
+    case Step::lookup:
+        return c.lookup;
+    case Step::handler:
+        return c.handler;
     case Step::slot_taken:
     case Step::slot_written:
-    case Step::slot_freed: return c.slot;
-    case Step::page_copied: return c.page_copy;
+    case Step::slot_freed:
+        return c.slot;
+    case Step::page_copied:
+        return c.page_copy;
     case Step::text_armed:
-    case Step::text_restored: return c.tlb_flush + c.ipi * (cpus - 1);
-    default: return 0;
+    case Step::text_restored:
+        return c.tlb_flush + c.ipi * (cpus - 1);
+    default:
+        return 0;
     }
 }
 
@@ -50,7 +60,7 @@ Kernel::~Kernel() {
 
 void Kernel::abandon() {
     cpu_->use_idle();
-    for (auto& t : tasks_) { // first, so that nobody is woken by what the paths let go of
+    for (auto& t : tasks_) {                           // first, so that nobody is woken by what the paths let go of
         if (t->queue != nullptr) t->queue->remove(*t); // the queue may live in the path
         t->queue = nullptr;
     }
@@ -217,7 +227,8 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
     const std::uint64_t end = cpu_->retired() + budget;
     while (!switch_wanted_ && !stop_requested_) {
         const std::uint64_t retired = cpu_->retired();
-        const std::uint64_t left = std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, retired));
+        const std::uint64_t left =
+            std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, retired));
         Exit e = cpu_->run(std::min(left, kHostSlice));
         sync_clock();
         if (e.kind == Exit::Kind::budget && left > kHostSlice) {
@@ -227,8 +238,11 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
         }
         bool user = true;
         switch (e.kind) {
-        case Exit::Kind::budget: scheduler_.policy().budget_used(scheduler_, t); return;
-        case Exit::Kind::watch: return;
+        case Exit::Kind::budget:
+            scheduler_.policy().budget_used(scheduler_, t);
+            return;
+        case Exit::Kind::watch:
+            return;
         case Exit::Kind::served:
             if (!t.alive() || t.resume_point || t.state != Task::State::ready) return;
             break;
@@ -241,7 +255,9 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
             if (user && step) user = begin_trap(t, vector::debug); // the trap that TF owes after the call
             break;
         }
-        case Exit::Kind::exception: user = begin(t, exception(t, e)); break;
+        case Exit::Kind::exception:
+            user = begin(t, exception(t, e));
+            break;
         }
         if (!user) return;
     }
@@ -272,7 +288,9 @@ Path<bool> Kernel::exception(Task& t, Exit e) {
         co_await step(t, Step::fault, e.address, static_cast<std::uint64_t>(f));
         if (f == Mm::Fault::handled) co_return true;
         info.signo = f == Mm::Fault::bus ? sig::bus : sig::segv;
-        info.code = f == Mm::Fault::accerr ? sig::segv_accerr : f == Mm::Fault::bus ? sig::bus_adrerr : sig::segv_maperr;
+        info.code = f == Mm::Fault::accerr ? sig::segv_accerr
+                    : f == Mm::Fault::bus  ? sig::bus_adrerr
+                                           : sig::segv_maperr;
         info.address = e.address;
         if (f == Mm::Fault::out_of_memory) info.signo = sig::kill; // what the kernel's OOM killer would do
         break;

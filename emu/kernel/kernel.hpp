@@ -1,9 +1,9 @@
 // emu/kernel/kernel.hpp: the virtual kernel: tasks on virtual CPUs, traps, steps, signals, time.
 //
-// One user-mode exit after another is turned into a *path* (path.hpp): a trap, a fault or a system call. The path runs at
-// once, inside the engine's callback for #BP and #DB, until it ends or is suspended at a step; then the scheduler chooses.
-// The kernel knows nothing of probes or files. It calls two interfaces: a SyscallHandler (loader/) and a KernelObserver
-// (probes/), the latter at the places where Linux calls its own uprobes hooks.
+// One user-mode exit after another is turned into a *path* (path.hpp): a trap, a fault or a system call. The path runs
+// at once, inside the engine's callback for #BP and #DB, until it ends or is suspended at a step; then the scheduler
+// chooses. The kernel knows nothing of probes or files. It calls two interfaces: a SyscallHandler (loader/) and a
+// KernelObserver (probes/), the latter at the places where Linux calls its own uprobes hooks.
 //
 // One hit, as the kernel sees it:
 //     engine: int3  ->  Kernel::trap  ->  KernelObserver::breakpoint (a path: probes/hit.cpp)  ->  steps ...
@@ -62,11 +62,11 @@ class KernelObserver : public MmObserver {
 struct KernelConfig {
     unsigned cpus = 2;
     std::uint64_t seed = 0;
-    std::uint64_t ram = 4ull << 30;                   ///< bytes of guest memory, also the limit
-    std::uint64_t limit = ~0ull;                      ///< instructions, then the run ends
+    std::uint64_t ram = 4ull << 30; ///< bytes of guest memory, also the limit
+    std::uint64_t limit = ~0ull;    ///< instructions, then the run ends
     const CostProfile* cost = &cost_profiles().front();
-    std::function<bool()> poll;                       ///< asked now and then; true: the run shall end here
-    std::uint64_t start_time = 1'767'225'600;         ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
+    std::function<bool()> poll;               ///< asked now and then; true: the run shall end here
+    std::uint64_t start_time = 1'767'225'600; ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
 };
 
 struct Outcome {
@@ -185,8 +185,8 @@ class Kernel final : private TrapService {
 
     /// Runs until the first process is gone and every other with it, or an end is forced.
     Outcome run();
-    /// Ends every path where it is and gives up what system calls keep: nothing runs after this. For whoever serves them,
-    /// before it goes.
+    /// Ends every path where it is and gives up what system calls keep: nothing runs after this. For whoever serves
+    /// them, before it goes.
     void abandon();
     /// Asks `run` to return as soon as it can.
     void request_stop() { stop_requested_ = true; }
@@ -265,14 +265,14 @@ class Kernel final : private TrapService {
     bool first_gone_ = false;
     WaitQueue child_queue_;
 
-    Task machine_; // the actor of what happens while no task runs
+    Task machine_;            // the actor of what happens while no task runs
     Task* loaded_ = nullptr;  // whose registers are on the engine
     Task* current_ = nullptr; // who runs now
     bool switch_wanted_ = false;
     bool atomic_ = false;
     bool stop_requested_ = false;
     std::uint64_t turns_ = 0;
-    std::uint64_t retired_seen_ = 0;      // by sync_clock
+    std::uint64_t retired_seen_ = 0; // by sync_clock
     std::uint64_t retired_at_event_ = 0;
     std::uint32_t serials_ = 0, process_numbers_ = 0, tracers_ = 0, mms_ = 0, user_tasks_ = 0;
     int last_pid_ = 999;

@@ -87,7 +87,8 @@ Task* Kernel::task(int tid) const {
 
 Task* Kernel::task_named(std::string_view name) const {
     for (const auto& t : tasks_)
-        if (t->alive() && (t->name == name || (t->process != nullptr && t->process->number == 1 && "p1." + t->name == name)))
+        if (t->alive() &&
+            (t->name == name || (t->process != nullptr && t->process->number == 1 && "p1." + t->name == name)))
             return t.get();
     return nullptr;
 }

@@ -1,8 +1,9 @@
 // emu/kernel/log.hpp: the event log and its running hash.
 //
-// Everything that happens in the machine is an Event, in one total order. Each is folded into a 64-bit hash; the same inputs
-// give the same events and so the same hash, on any machine. A writer may be attached to put the events into a file; without
-// one the log costs a few nanoseconds an event. Events carry names and numbers only: no host address, no host time.
+// Everything that happens in the machine is an Event, in one total order. Each is folded into a 64-bit hash; the same
+// inputs give the same events and so the same hash, on any machine. A writer may be attached to put the events into a
+// file; without one the log costs a few nanoseconds an event. Events carry names and numbers only: no host address, no
+// host time.
 #pragma once
 
 #include "emu/kernel/step.hpp"
@@ -28,7 +29,8 @@ class Log {
   public:
     void record(Event& e) {
         e.number = ++count_;
-        const std::uint64_t who = std::uint64_t{e.task} << 32 | std::uint64_t{e.cpu} << 16 | static_cast<std::uint64_t>(e.step);
+        const std::uint64_t who =
+            std::uint64_t{e.task} << 32 | std::uint64_t{e.cpu} << 16 | static_cast<std::uint64_t>(e.step);
         // The second product does not depend on the hash so far: the two multiplications run at the same time.
         hash_ = fold(hash_ ^ e.time, who ^ 0x9e3779b97f4a7c15) ^
                 fold(e.object ^ 0xa0761d6478bd642f, e.value ^ 0xe7037ed1a0b428db);

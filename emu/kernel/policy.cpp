@@ -41,8 +41,8 @@ Choice RandomPolicy::pick(Scheduler& s) {
 }
 
 bool RandomPolicy::switch_after_step(Scheduler& s, const Task&, const Event&) {
-    if (s.queue().empty() && std::count_if(s.cpus().begin(), s.cpus().end(),
-                                           [](const VirtualCpu& c) { return c.current != nullptr; }) < 2)
+    if (s.queue().empty() &&
+        std::count_if(s.cpus().begin(), s.cpus().end(), [](const VirtualCpu& c) { return c.current != nullptr; }) < 2)
         return false;
     return rng_.below(4) == 0;
 }

@@ -1,9 +1,9 @@
 // emu/kernel/scheduler.hpp: which task runs next, on which virtual CPU, and for how long.
 //
-// The machine has one engine and N virtual CPUs. Each virtual CPU has its own clock; what runs in parallel on real hardware
-// runs here in turn, and the order is the scheduler's choice: the only source of interleaving there is. The default, round
-// robin, lets the CPU with the least clock run until it is one quantum ahead of the next, so the clocks stay together and
-// sleeps, timers and waits come out as on an SMP machine, at the grain of the quantum.
+// The machine has one engine and N virtual CPUs. Each virtual CPU has its own clock; what runs in parallel on real
+// hardware runs here in turn, and the order is the scheduler's choice: the only source of interleaving there is. The
+// default, round robin, lets the CPU with the least clock run until it is one quantum ahead of the next, so the clocks
+// stay together and sleeps, timers and waits come out as on an SMP machine, at the grain of the quantum.
 //
 // A Policy makes the choice. `RoundRobin` and `RandomPolicy` live here; scripts and tokens are policies of scenarios/.
 // Read next: policy.cpp.

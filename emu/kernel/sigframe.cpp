@@ -48,7 +48,8 @@ void fill_info(const SigInfo& i, std::uint8_t* out) {
         put(24, i.value);
 }
 
-constexpr std::array kFirst = {Reg::rdi, Reg::rsi, Reg::rbp, Reg::rbx, Reg::rdx, Reg::rax, Reg::rcx, Reg::rsp, Reg::rip};
+constexpr std::array kFirst = {Reg::rdi, Reg::rsi, Reg::rbp, Reg::rbx, Reg::rdx,
+                               Reg::rax, Reg::rcx, Reg::rsp, Reg::rip};
 
 } // namespace
 
@@ -105,7 +106,8 @@ void Kernel::sigreturn(Task& t) {
     Frame f{};
     std::array<std::uint8_t, kFxBytes> fx;
     // RSP is past the return address, which the handler's ret has popped.
-    if (!mm.get(get(t, Reg::rsp) - 8, f) || (f.machine.fpstate != 0 && !mm.read(f.machine.fpstate, fx.data(), fx.size())))
+    if (!mm.get(get(t, Reg::rsp) - 8, f) ||
+        (f.machine.fpstate != 0 && !mm.read(f.machine.fpstate, fx.data(), fx.size())))
         return terminate(t, sig::segv);
     if (f.machine.fpstate != 0) cpu_->set_fx(fx.data());
     for (unsigned i = 0; i < 8; ++i) set(t, static_cast<Reg>(static_cast<unsigned>(Reg::r8) + i), f.machine.r8_15[i]);

@@ -1,7 +1,7 @@
 // emu/kernel/signal.hpp: signals: numbers, actions, what is pending.
 //
-// Delivery (choosing a signal, building the frame, sigreturn) is in signal.cpp; who sends them is in the system calls and the
-// traps. Numbers and layouts are Linux's for x86-64. Read next: emu/kernel/kernel.hpp.
+// Delivery (choosing a signal, building the frame, sigreturn) is in signal.cpp; who sends them is in the system calls
+// and the traps. Numbers and layouts are Linux's for x86-64. Read next: emu/kernel/kernel.hpp.
 #pragma once
 
 #include "emu/types.hpp"
@@ -15,15 +15,16 @@
 namespace trapline {
 
 namespace sig {
-inline constexpr int hup = 1, intr = 2, quit = 3, ill = 4, trap = 5, abrt = 6, bus = 7, fpe = 8, kill = 9, usr1 = 10, segv = 11,
-                     pipe = 13, alrm = 14, term = 15, chld = 17, cont = 18, stop = 19, tstp = 20, ttin = 21, ttou = 22,
-                     urg = 23, winch = 28, sys = 31, count = 64;
+inline constexpr int hup = 1, intr = 2, quit = 3, ill = 4, trap = 5, abrt = 6, bus = 7, fpe = 8, kill = 9, usr1 = 10,
+                     segv = 11, pipe = 13, alrm = 14, term = 15, chld = 17, cont = 18, stop = 19, tstp = 20, ttin = 21,
+                     ttou = 22, urg = 23, winch = 28, sys = 31, count = 64;
 // si_code
 inline constexpr int user = 0, kernel = 0x80, tkill = -6, ill_opn = 2, fpe_intdiv = 1, segv_maperr = 1, segv_accerr = 2,
                      bus_adrerr = 2, trap_brkpt = 1, trap_trace = 2, cld_exited = 1, cld_killed = 2;
 // sa_flags
-inline constexpr std::uint64_t sa_siginfo = 4, sa_onstack = 0x08000000, sa_restart = 0x10000000, sa_nodefer = 0x40000000,
-                               sa_resethand = 0x80000000, sa_restorer = 0x04000000, sa_nocldwait = 2;
+inline constexpr std::uint64_t sa_siginfo = 4, sa_onstack = 0x08000000, sa_restart = 0x10000000,
+                               sa_nodefer = 0x40000000, sa_resethand = 0x80000000, sa_restorer = 0x04000000,
+                               sa_nocldwait = 2;
 inline constexpr Addr handler_default = 0, handler_ignore = 1;
 constexpr std::uint64_t bit(int signo) { return 1ull << (signo - 1); }
 /// Signals that no mask blocks.
@@ -41,8 +42,8 @@ struct SigAction {
 struct SigInfo {
     int signo = 0;
     int code = 0;
-    Addr address = 0;        ///< si_addr of a fault
-    std::int32_t pid = 0;    ///< si_pid of a sender or a child
+    Addr address = 0;     ///< si_addr of a fault
+    std::int32_t pid = 0; ///< si_pid of a sender or a child
     std::int32_t uid = 0;
     std::int32_t status = 0; ///< si_status of a child
     std::uint64_t value = 0; ///< si_value of a timer or sigqueue

@@ -12,8 +12,8 @@ namespace trapline {
 
 /// What a step touches. One bit a kind of object; the event's object (an address, a slot number) tells instances apart.
 namespace footprint {
-inline constexpr std::uint16_t none = 0, registers = 1, text = 2, uprobes = 4, consumers = 8, slots = 16, slot_text = 32,
-                               frames = 64, memory = 128, everything = 0xffff;
+inline constexpr std::uint16_t none = 0, registers = 1, text = 2, uprobes = 4, consumers = 8, slots = 16,
+                               slot_text = 32, frames = 64, memory = 128, everything = 0xffff;
 }
 
 enum class Step : std::uint8_t {

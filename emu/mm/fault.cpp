@@ -10,8 +10,10 @@ namespace trapline {
 Pte Mm::bits(const Vma& v, bool writable) const {
     Pte b = pte::present | pte::user;
     if (writable && (v.prot & prot::write) != 0) b |= pte::writable;
-    if ((v.prot & prot::exec) == 0) b |= pte::no_execute;
-    else if (v.shared || (v.prot & prot::write) != 0) b |= pte::volatile_text;
+    if ((v.prot & prot::exec) == 0)
+        b |= pte::no_execute;
+    else if (v.shared || (v.prot & prot::write) != 0)
+        b |= pte::volatile_text;
     return b;
 }
 

@@ -10,7 +10,8 @@ namespace trapline {
 
 Frames::Frames(std::uint64_t bytes) : bytes_(page_ceil(bytes)), limit_(static_cast<std::uint32_t>(bytes / kPageSize)) {
     fd_ = ::memfd_create("trapline-ram", MFD_CLOEXEC);
-    TL_CHECK(fd_ >= 0 && ::ftruncate(fd_, static_cast<off_t>(bytes_)) == 0, "no memory file for {} bytes of RAM", bytes_);
+    TL_CHECK(fd_ >= 0 && ::ftruncate(fd_, static_cast<off_t>(bytes_)) == 0, "no memory file for {} bytes of RAM",
+             bytes_);
     void* p = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
     TL_CHECK(p != MAP_FAILED, "cannot map {} bytes of RAM", bytes_);
     ram_ = static_cast<std::uint8_t*>(p);

@@ -1,8 +1,9 @@
 // emu/mm/frames.hpp: physical memory: frames with numbers and reference counts.
 //
-// All of guest RAM is one sparse memfd that the CPU engine sees as one region. A frame is 4 KiB of it. Every holder (a page
-// table entry, the page cache, a page-table page's owner) has one reference; at zero the frame returns to a free list.
-// Frames that are in use are counted, so that a leak is a number that a test can read. Read next: emu/mm/page_table.hpp.
+// All of guest RAM is one sparse memfd that the CPU engine sees as one region. A frame is 4 KiB of it. Every holder (a
+// page table entry, the page cache, a page-table page's owner) has one reference; at zero the frame returns to a free
+// list. Frames that are in use are counted, so that a leak is a number that a test can read. Read next:
+// emu/mm/page_table.hpp.
 #pragma once
 
 #include "emu/types.hpp"
@@ -39,8 +40,9 @@ class Frames {
     /// Frames that may be handed out before allocate() refuses: the guest's memory limit.
     void set_limit(std::uint32_t frames) { limit_ = frames; }
 
-    /// A frame that some page table maps executable may have translations in the engine. Whoever changes its bytes from the
-    /// host, and whoever frees it, must have them dropped first (facts: "translated blocks belong to physical pages").
+    /// A frame that some page table maps executable may have translations in the engine. Whoever changes its bytes from
+    /// the host, and whoever frees it, must have them dropped first (facts: "translated blocks belong to physical
+    /// pages").
     void mark_code(FrameNo f) { info_[f].code = true; }
     [[nodiscard]] bool holds_code(FrameNo f) const { return info_[f].code; }
     void clear_code(FrameNo f) { info_[f].code = false; }

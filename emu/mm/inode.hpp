@@ -1,7 +1,8 @@
 // emu/mm/inode.hpp: a file as the memory system sees it, with its part of the page cache.
 //
-// All address spaces that map a file share its cached frames; that is what makes a breakpoint in a private copy visible to
-// one process only. Where the bytes come from is for loader/ to say (a host file, a memfd, zeroes). Read next: vma.hpp.
+// All address spaces that map a file share its cached frames; that is what makes a breakpoint in a private copy visible
+// to one process only. Where the bytes come from is for loader/ to say (a host file, a memfd, zeroes). Read next:
+// vma.hpp.
 #pragma once
 
 #include "emu/mm/frames.hpp"

@@ -78,7 +78,8 @@ long Mm::map(Vma vma) {
     if (mapped_bytes_ + bytes > limit_bytes) return -ENOMEM;
     mapped_bytes_ += bytes;
     const Addr start = vma.start;
-    // Anonymous neighbours that are alike become one area, as Linux merges them: a heap of a million small mmaps stays small.
+    // Anonymous neighbours that are alike become one area, as Linux merges them: a heap of a million small mmaps stays
+    // small.
     auto next = vmas_.upper_bound(start);
     if (next != vmas_.begin() && !vma.inode) {
         Vma& before = std::prev(next)->second;

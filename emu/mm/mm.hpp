@@ -1,11 +1,12 @@
 // emu/mm/mm.hpp: an address space: VMAs, page tables, page faults, copy-on-write.
 //
 // What Linux's mm is, in small. A page-table entry holds a reference to its frame. A private page that is shared with
-// another address space, or with the page cache, is mapped read-only and copied at the first write (facts, section 3a: page
-// handling). A frame may be kept by an entry that is not present, after mprotect(PROT_NONE).
+// another address space, or with the page cache, is mapped read-only and copied at the first write (facts, section 3a:
+// page handling). A frame may be kept by an entry that is not present, after mprotect(PROT_NONE).
 //
-// Everything here happens at once, as under mmap's lock; where that matters, the callers in emu/kernel and probes/ split
-// their work into steps. Read next: emu/mm/fault.cpp for the page fault, probes/text_page.hpp for what probes add.
+// Everything here happens at once, as under mmap's lock; where that matters, the callers in emu/kernel and probes/
+// split their work into steps. Read next: emu/mm/fault.cpp for the page fault, probes/text_page.hpp for what probes
+// add.
 #pragma once
 
 #include "emu/cpu/cpu.hpp"
@@ -69,8 +70,8 @@ class Mm {
     /// Serves a fault at `a` with SDM error code bits.
     Fault fault(Addr a, std::uint32_t error_code);
 
-    // The kernel's access to user memory, with the user's rights. False: a byte was not accessible (EFAULT); `written` bytes
-    // before it may have been copied.
+    // The kernel's access to user memory, with the user's rights. False: a byte was not accessible (EFAULT); `written`
+    // bytes before it may have been copied.
     bool read(Addr a, void* out, std::size_t n);
     bool write(Addr a, const void* in, std::size_t n);
     /// A string of at most `limit` bytes. False: not accessible or not terminated.

@@ -1,8 +1,8 @@
 // strategies/inline.cpp: single-stepping in place.
 //
-// The breakpoint is lifted (the original byte becomes visible), the thread steps over the instruction where it stands, and
-// the breakpoint is put back. Prasanna Panchamukhi's first patches of 2005 did it (seed 003), every ptrace debugger does
-// without displaced stepping, and seed 000 calls it the easiest: one need know nothing of the instruction set.
+// The breakpoint is lifted (the original byte becomes visible), the thread steps over the instruction where it stands,
+// and the breakpoint is put back. Prasanna Panchamukhi's first patches of 2005 did it (seed 003), every ptrace debugger
+// does without displaced stepping, and seed 000 calls it the easiest: one need know nothing of the instruction set.
 //
 //   start    text-restored     from here on every other CPU executes the bare instruction: the window is open
 //   step     the instruction runs in place; it may fault, sleep and be preempted with the window open
@@ -10,9 +10,10 @@
 //            text-armed        the window is closed
 //            resumed
 //
-// What others can observe: they sail past the probe point (seed 004 section 1.1: "it would open a time window"). Two threads
-// that step at once disturb each other: the one that is done puts the int3 back under the other, which traps again. A
-// thread forked while the window is open inherits it. Costs two traps and two text writes, with a TLB flush on every CPU.
+// What others can observe: they sail past the probe point (seed 004 section 1.1: "it would open a time window"). Two
+// threads that step at once disturb each other: the one that is done puts the int3 back under the other, which traps
+// again. A thread forked while the window is open inherits it. Costs two traps and two text writes, with a TLB flush on
+// every CPU.
 #include "probes/uprobes.hpp"
 
 namespace trapline {

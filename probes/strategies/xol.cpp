@@ -1,8 +1,9 @@
 // strategies/xol.cpp: single-stepping out of line, a slot per hit.
 //
-// A copy of the instruction is stepped in a slot of the XOL area while the int3 stays where it is, so nobody can pass it.
-// Jim Keniston and others for utrace (2006), seed 004 section 1.1, mainline Linux since 3.5; seed 001 weighs the VMA that it
-// needs. It asks the decoder for the instruction's length and for fix-ups: calls, jumps, returns and RIP-relative operands.
+// A copy of the instruction is stepped in a slot of the XOL area while the int3 stays where it is, so nobody can pass
+// it. Jim Keniston and others for utrace (2006), seed 004 section 1.1, mainline Linux since 3.5; seed 001 weighs the
+// VMA that it needs. It asks the decoder for the instruction's length and for fix-ups: calls, jumps, returns and
+// RIP-relative operands.
 //
 //   start    slot-taken        a free slot is this thread's; all taken: slot-waiting, and it sleeps
 //            slot-written      the copy stands in it; a scratch register holds the address RIP would have had
@@ -11,9 +12,9 @@
 //            slot-freed        one waiter wakes
 //            resumed
 //
-// What the program can observe: a mapping `[uprobes]`, which it can unmap; the slot's address and TF where pushf or syscall
-// leak them; a rep string instruction traps after every iteration and runs the handler each time (facts 4c). A fault on the
-// copy is reported at the probe point. Costs two traps, no text write.
+// What the program can observe: a mapping `[uprobes]`, which it can unmap; the slot's address and TF where pushf or
+// syscall leak them; a rep string instruction traps after every iteration and runs the handler each time (facts 4c). A
+// fault on the copy is reported at the probe point. Costs two traps, no text write.
 #include "probes/uprobes.hpp"
 #include "probes/xol_area.hpp"
 
@@ -112,7 +113,8 @@ class XolStep final : public Strategy {
         const Scratch s = hit.uprobe->copy.scratch;
         Kernel& k = uprobes.kernel();
         // Not if it was not written yet: the thread may be stopped between taking the slot and writing it.
-        if (s != Scratch::none && in_slot(hit)) k.set(hit.task, scratch_register(s), uprobes.utask(hit.task).saved_scratch);
+        if (s != Scratch::none && in_slot(hit))
+            k.set(hit.task, scratch_register(s), uprobes.utask(hit.task).saved_scratch);
     }
 
     /// The copy was prepared: RIP has left the probe point.
@@ -134,7 +136,8 @@ class XolStep final : public Strategy {
         switch (post) {
         case PostFix::shift:
         case PostFix::popf:
-        case PostFix::absolute: return true;
+        case PostFix::absolute:
+            return true;
         case PostFix::call_indirect:
             if (mm.put(sp, hit.address + hit.uprobe->copy.length)) return true;
             break;

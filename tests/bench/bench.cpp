@@ -46,7 +46,8 @@ void machine(benchmark::State& state, const std::string& name, const std::string
     }
     for (auto _ : state) {
         Result<RunReport> report = run_program(r);
-        if (!report || report->exit_code != 0) return state.SkipWithError(report ? "failed" : report.error().text().c_str());
+        if (!report || report->exit_code != 0)
+            return state.SkipWithError(report ? "failed" : report.error().text().c_str());
         state.counters["instructions"] = static_cast<double>(report->instructions);
     }
 }
@@ -57,7 +58,8 @@ void bare(benchmark::State& state, const std::string& name, const std::string& a
     if (!headers) return state.SkipWithError(headers.error().text().c_str());
     std::vector<BareSegment> segments;
     for (const Segment& s : headers->segments)
-        segments.push_back({s.vaddr, s.memsz,
+        segments.push_back({s.vaddr,
+                            s.memsz,
                             {file.begin() + static_cast<std::ptrdiff_t>(s.offset),
                              file.begin() + static_cast<std::ptrdiff_t>(s.offset + s.filesz)},
                             s.write});
@@ -76,8 +78,8 @@ void process(benchmark::State& state, std::vector<std::string> command) {
     for (auto _ : state) {
         pid_t pid = 0;
         int status = 1;
-        if (posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ) != 0 || waitpid(pid, &status, 0) != pid ||
-            status != 0) {
+        if (posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ) != 0 ||
+            waitpid(pid, &status, 0) != pid || status != 0) {
             state.SkipWithError("did not run");
             break;
         }
@@ -105,8 +107,8 @@ void hits(benchmark::State& state, const char* strategy) {
         if (consumer.hits != kHits) return state.SkipWithError("not every execution was a hit");
         state.ResumeTiming();
     }
-    state.counters["per_hit"] = benchmark::Counter(
-        kHits, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+    state.counters["per_hit"] =
+        benchmark::Counter(kHits, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 void register_many(benchmark::State& state) {
@@ -145,7 +147,8 @@ int main(int argc, char** argv) {
     for (auto [name, argument] : {std::pair{"sha", "64"}, {"sort-table", "40"}, {"loop7", "250000000"}}) {
         std::vector<std::string> command = {trapline, "run", "--", guest(name), argument};
         add((std::string("process/trapline/") + name).c_str(), process, command);
-        add((std::string("process/qemu-user/") + name).c_str(), process, std::vector<std::string>{qemu, guest(name), argument});
+        add((std::string("process/qemu-user/") + name).c_str(), process,
+            std::vector<std::string>{qemu, guest(name), argument});
     }
     for (const char* name : {"hello-static", "hello-dynamic"}) {
         add((std::string("process/trapline/") + name).c_str(), process,

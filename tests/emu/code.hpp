@@ -1,7 +1,7 @@
 // tests/emu/code.hpp: a machine that runs a few bytes of code, without an ELF file or system calls.
 //
-// Code stands at 0x400000 (r-x), data at 0x600000 (rw-), a stack below 0x700000. `syscall` with RAX = 60 ends the thread
-// with the status in RDI; 24 (sched_yield) does nothing. Everything else is ENOSYS.
+// Code stands at 0x400000 (r-x), data at 0x600000 (rw-), a stack below 0x700000. `syscall` with RAX = 60 ends the
+// thread with the status in RDI; 24 (sched_yield) does nothing. Everything else is ENOSYS.
 #pragma once
 
 #include "emu/kernel/kernel.hpp"
@@ -45,7 +45,7 @@ class CodeMachine : public SyscallHandler {
     RoundRobin round_robin;
     Kernel kernel;
     Process* process = nullptr;
-    std::shared_ptr<Inode> file; ///< what is mapped at kCode
+    std::shared_ptr<Inode> file;        ///< what is mapped at kCode
     std::vector<std::uint64_t> results; ///< exit statuses in order
 
   private:
