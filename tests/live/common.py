@@ -63,7 +63,7 @@ def with_json(make_command, **how):
 
 class Trapline:
     def __init__(self, path):
-        self.path = path
+        self.path = os.path.abspath(path)
 
     def run(self, argv, *, probes=(), strategy="xol", cpus=1, root=None, env=None, cwd=None, stdin=b"", options=(),
             timeout=120, host_env=None, prefix=()):
@@ -84,7 +84,7 @@ class Live:
     """The live kernel, through live_counter. A probe is (path, file offset)."""
 
     def __init__(self, path):
-        self.path = path
+        self.path = os.path.abspath(path)
 
     def run(self, argv, *, probes=(), root=None, cpus=1, env=None, cwd=None, stdin=b"", timeout=300):
         def command(json_file):
