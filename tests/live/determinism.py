@@ -172,7 +172,8 @@ def main():
         subjects = [s for s in subjects if not options.only or options.only in s.name]
         check_same(account, subjects, options.runs, folders, setarch)
         check_different(account, trapline, root, folders)
-        twice = subprocess.run([os.path.abspath(options.two_runs), root, "/threads8", ":add"], capture_output=True, text=True, check=False)
+        twice = subprocess.run([os.path.abspath(options.two_runs), root, "/threads8", ":add"], capture_output=True,
+                               text=True, check=False)
         account.check(twice.returncode == 0, f"two runs in one process: {twice.stdout} {twice.stderr}")
     print(f"{len(subjects)} subjects, {options.runs} runs of each, {time.monotonic() - began:.0f} s")
     account.finish()
