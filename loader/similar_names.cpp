@@ -41,7 +41,9 @@ std::vector<std::string> similar_names(std::string_view wanted, const std::vecto
                                        std::size_t count) {
     if (wanted.empty() || count == 0) return {};
     std::string target = lower(wanted);
-    const std::size_t limit = std::max<std::size_t>(1, std::min<std::size_t>(target.size() / 3, 4));
+    // Two letters swapped are two edits: even a short name may have them.
+    const std::size_t limit =
+        std::max<std::size_t>(target.size() < 3 ? 1 : 2, std::min<std::size_t>(target.size() / 3, 4));
     std::vector<std::pair<std::size_t, std::string_view>> scored;
     for (std::string_view name : names) {
         if (name.empty()) continue;

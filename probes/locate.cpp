@@ -108,11 +108,8 @@ Result<Located> Locator::locate(const ProbePlace& place, const std::string& text
         if (symbol == nullptr) {
             std::string hint;
             for (const std::string& n : (*table)->nearest(named->name, 3)) hint += (hint.empty() ? "" : ", ") + n;
-            if (hint.empty())
-                hint =
-                    (*table)->all().empty() ? "the file has no symbols: give an offset in the file, PATH:0xOFFSET" : "";
-            else
-                hint = "nearest: " + hint;
+            hint = hint.empty() ? "no symbol there resembles it; an offset in the file works without one: PATH:0xOFFSET"
+                                : "nearest: " + hint;
             return fail(fmt::format("{}: no symbol {} in {}", text, named->name, f.path), hint);
         }
         if (!symbol->offset) return fail(fmt::format("{}: {} has no place in the file", text, named->name));
