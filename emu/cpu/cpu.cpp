@@ -167,6 +167,9 @@ bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
 }
 
 void Cpu::on_interrupt(unsigned vec) {
+    // The engine's #DB after a `syscall` under TF comes before the call has been served: the kernel raises it when it has
+    // (Exit::trap_flag).
+    if (why_ != Why::none) return;
     open_registers();
     on_exception(vec);
     close_registers();
