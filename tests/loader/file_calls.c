@@ -361,6 +361,17 @@ static void channels(void) {
     SHOW(read(e, buffer, 8));
     SHOW(read(e, buffer, 8));
     SHOW(read(e, buffer, 8));
+    // exec closes what is marked, and only that.
+    pipe(p);
+    fcntl(p[1], F_SETFD, FD_CLOEXEC);
+    fflush(stdout);
+    if (fork() == 0) {
+        char numbers[2][20];
+        for (int i = 0; i < 2; ++i) sprintf(numbers[i], "%d", p[i]);
+        execl("/proc/self/exe", "file-calls", "inherited", numbers[0], numbers[1], NULL);
+        _exit(1);
+    }
+    wait(NULL);
     // /proc/self/fd/N of a pipe is the pipe.
     char name[50];
     pipe(p);
@@ -601,6 +612,8 @@ static void hostile(void) {
 
 int main(int argc, char** argv) {
     const char* part = argc > 1 ? argv[1] : "";
+    if (strcmp(part, "inherited") == 0)
+        for (int i = 2; i < argc; ++i) SHOW(fcntl(atoi(argv[i]), F_GETFD));
     setvbuf(stdout, NULL, _IOFBF, 1 << 20);
     if (strcmp(part, "files") == 0) files();
     if (strcmp(part, "memory") == 0) memory();
