@@ -2,6 +2,7 @@
 #include "emu/kernel/step.hpp"
 #include "scenarios/text.hpp"
 #include "tools/command.hpp"
+#include "tools/descriptors.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -82,6 +83,7 @@ int dispatch(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
+    settle_descriptors();
     const int code = dispatch(argc, argv);
     // Results that nobody received are not results: a full disk must not look like a pass.
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;

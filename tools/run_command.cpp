@@ -1,5 +1,6 @@
 // `trapline run`: one run of a program with probes, which behaves like the program itself.
 #include "emu/check.hpp"
+#include "tools/descriptors.hpp"
 #include "tools/event_log.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/json_out.hpp"
@@ -121,6 +122,7 @@ int run_command(const Arguments& arguments) {
     if (const auto over = line.parse(arguments, exit_status::run_failed)) return *over;
 
     RunRequest request;
+    request.standard = standard_files();
     request.environment = default_environment();
     const auto misused = [](const Error& error) {
         complain(error);

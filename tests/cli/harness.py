@@ -73,7 +73,8 @@ class CommandTest(unittest.TestCase):
 
 def main():
     global trapline, guests, scenarios
-    trapline, guests, scenarios = sys.argv[1:4]
+    # Meson gives paths relative to the build folder; some tests run elsewhere.
+    trapline, guests, scenarios = map(os.path.abspath, sys.argv[1:4])
     # What the tests start must not depend on who starts the tests.
     os.environ.pop("TRAPLINE_GUESTS", None)
     unittest.main(argv=[sys.argv[0], *sys.argv[4:]])

@@ -15,6 +15,14 @@ class LikeTheProgram(harness.CommandTest):
         result = self.expect(0, "run", "--", self.guest("two-threads"))
         self.assertEqual((result.out, result.err), ("2\n", ""))
 
+    def test_a_closed_stream_is_closed_for_the_guest_too(self):
+        # Not whatever the command opened first: that would be the guest's own memory.
+        for redirection, stream in (("<&-", "cat"), (">&-", "ls /"), ("2>&-", "ls /")):
+            command = f"exec {harness.trapline} run -- {stream} {redirection}"
+            native = subprocess.run(["sh", "-c", f"exec {stream} {redirection}"], capture_output=True)
+            ours = subprocess.run(["sh", "-c", command], capture_output=True)
+            self.assertEqual((ours.returncode, len(ours.stdout)), (native.returncode, len(native.stdout)), redirection)
+
     def test_an_exit_code_is_passed_on(self):
         busybox = shutil.which("busybox")
         if not busybox:

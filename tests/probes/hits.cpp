@@ -214,6 +214,22 @@ TEST_SUITE("probes/hits") {
         }
     }
 
+    TEST_CASE("a system call under a step is served once, and then the step ends") {
+        // mov eax, 24 (sched_yield); syscall; mov edi, eax; exit
+        for (const char* strategy : {"inline", "xol"}) {
+            CAPTURE(strategy);
+            Probed p(code({{0xb8, 24, 0, 0, 0}, {0x0f, 0x05}, {0x89, 0xc7}, kExit}), 5, strategy, "fixed");
+            REQUIRE(p.error == 0);
+            p.machine.thread();
+            CHECK(p.machine.kernel.run().kind == Outcome::Kind::exited);
+            REQUIRE(p.machine.results.size() == 1);
+            CHECK(p.machine.results[0] == 0);
+            CHECK(p.uprobes.counters.step_traps == 1);
+            CHECK(p.truth().executions == 1);
+            CHECK(adds_up(p.truth()));
+        }
+    }
+
     TEST_CASE("registration errors are those of the kernel that is imitated") {
         Probed first(loop_over({0xff, 0xc0}, 3), 5, "xol", "uprobes-2010");
         Consumer second;
