@@ -1,7 +1,7 @@
 // loader/system.hpp: what a user program sees of the system: exec, files, system calls.
 //
 // System is the kernel's SyscallHandler. A system call is one step (Step::syscall) and then a handler from the table
-// (syscalls/table.inc): a plain function, or a path where it may sleep. A call that is not in the table returns ENOSYS
+// (syscalls/families.hpp): a plain function, or a path where it may sleep. A call that is not in the table returns ENOSYS
 // and is named once on standard error. Everything a call reads from outside goes through the Sandbox, or comes from the
 // machine's own models (/proc, /dev, clocks, randomness). Read next: syscalls/call.hpp, exec.hpp.
 #pragma once

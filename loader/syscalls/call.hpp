@@ -3,7 +3,7 @@
 // A handler takes a Call and returns what goes into RAX: a value, or a negative errno. Plain handlers finish at once;
 // handlers that may sleep are paths. Each family of calls is a file of its own (memory.cpp, process.cpp, futex.cpp
 // ...), and the table says for every number what is there: full, partial and what is missing, or refused and with which
-// errno. Read next: table.inc.
+// errno. Read next: families.hpp.
 #pragma once
 
 #include "loader/system.hpp"
