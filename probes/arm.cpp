@@ -38,6 +38,8 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     if (u.first_address == 0) u.first_address = va;
     count_text_write();
     co_await kernel_.step(actor, Step::text_armed, va, u.number);
+    if (still = site(mm, va); still == nullptr || !still->armed) co_return true;
+    if (Path<bool> more = strategy_->armed(mm, *still); more.valid()) co_await more;
     co_return true;
 }
 
@@ -45,6 +47,12 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
     Space* sp = space(mm);
     Site* s = site(mm, va);
     if (sp == nullptr || s == nullptr) co_return false;
+    if (Path<bool> first = strategy_->disarming(mm, *s); first.valid()) {
+        co_await first;
+        sp = space(mm); // others may have run
+        s = site(mm, va);
+        if (sp == nullptr || s == nullptr) co_return false;
+    }
     watch(mm, *s, false);
     const bool armed = s->armed;
     sp->sites.erase(va);
@@ -125,6 +133,7 @@ void Uprobes::duplicated(Mm& parent, Mm& child) {
         to.sites.emplace(va, copy);
         if (s.watched) watch(child, to.sites[va], true);
     }
+    strategy_->duplicated(parent, child);
     if (!dialect_.per_process) return;
     // "Uprobes removes all probepoints in the newly created child process" (seed 004, section 5).
     std::vector<Addr> places;

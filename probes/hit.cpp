@@ -9,6 +9,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     Mm& mm = *t.process->mm;
     if (space(mm) == nullptr) co_return false; // this address space never had a probe (Linux: MMF_HAS_UPROBES)
     const Addr va = kernel_.get(t, Reg::rip) - 1;
+    if (Path<bool> own = strategy_->breakpoint(t, va); own.valid()) co_return co_await own;
     Utask& u = utask(t);
     confirm(t);
     if (u.active != nullptr) end_step(t); // it was stepping in place and met the int3 that another thread put back
@@ -141,14 +142,20 @@ void Uprobes::run_handlers(Task& t, Uprobe& u, Addr va) {
 
 void Uprobes::before_fault_signal(Task& t) {
     Utask& u = utask(t);
-    if (u.active == nullptr) return;
+    if (u.bare_copy) u.bare = nullptr;
+    u.bare_copy = false;
+    if (u.active == nullptr) return strategy_->before_fault_signal(t);
     const Hit hit{t, u.active, u.address};
     strategy_->abort(hit);
     kernel_.note(t, Step::aborted, hit.address);
 }
 
+void Uprobes::before_signal_frame(Task& t) { strategy_->before_signal_frame(t); }
+
 bool Uprobes::holds_signals(const Task& t) {
-    return t.probe != nullptr && static_cast<const Utask&>(*t.probe).active != nullptr;
+    return t.probe != nullptr && (static_cast<const Utask&>(*t.probe).active != nullptr || strategy_->holds_signals(t));
 }
+
+Path<bool> Uprobes::syscall(Task& t) { return strategy_->syscall(t); }
 
 } // namespace trapline

@@ -8,13 +8,16 @@
 //   xol      step a copy elsewhere; the int3 stays          nobody can pass (seed 004 section 1.1)
 //
 // A strategy is asked to `start` after the handlers, to `finish` at the step trap that follows, and to `abort` when the
-// instruction raised an exception that becomes a signal. Its state for a thread is in the Utask (uprobes.hpp).
+// instruction raised an exception that becomes a signal. Its state for a thread is in the Utask (uprobes.hpp). Those
+// that need no step trap, or patch more than the first byte, or send the thread through code of their own have the
+// further questions below, which have an empty answer for the others.
+//
+// The table of all strategies is boost/catalogue.hpp; what the out-of-line ones share is out_of_line.hpp.
 #pragma once
 
 #include "probes/uprobe.hpp"
 
 #include <memory>
-#include <span>
 #include <string_view>
 
 namespace trapline {
@@ -35,14 +38,39 @@ class Strategy {
     Strategy(const Strategy&) = delete;
     Strategy& operator=(const Strategy&) = delete;
 
-    /// Prepares the thread so that the original instruction runs next, with TF set. False: that was not possible, the
-    /// thread re-executes the int3 (Linux: "restart").
+    /// Prepares the thread so that the original instruction runs next, with TF set (Uprobes::begin_step), or out of
+    /// sight until it is behind (Uprobes::under_way); or runs it (Uprobes::completed, resume). False: that was not
+    /// possible, the thread re-executes the int3 (Linux: "restart").
     virtual Path<bool> start(Hit hit) = 0;
     /// The step trap has come: fix-ups, and the thread goes on behind the instruction. False: the program had set TF
     /// itself and gets its SIGTRAP.
     virtual Path<bool> finish(Hit hit) = 0;
     /// The instruction raised an exception: back to the state before `start`, RIP at the probe point.
     virtual void abort(const Hit& hit) = 0;
+
+    // Around the life of a probe.
+    /// Can this instruction be probed this way at all? 0 or a negative errno; asked once, after the dialect's rules.
+    virtual int accepts(const Uprobe&) { return 0; }
+    /// The int3 stands at `site`: more text may be patched now, step by step. An empty path: nothing more.
+    virtual Path<bool> armed(Mm&, Site&) { return {}; }
+    /// The int3 is about to go from `site`: whatever else was patched goes first. An empty path: nothing.
+    virtual Path<bool> disarming(Mm&, Site&) { return {}; }
+    /// A child has a copy of the parent's address space.
+    virtual void duplicated(Mm& /*parent*/, Mm& /*child*/) {}
+
+    // Traps and fetches in the strategy's own code. An empty path: not this strategy's.
+    /// An int3 at `va`, before it is looked up as a probe point; RIP is past it.
+    virtual Path<bool> breakpoint(Task&, Addr /*va*/) { return {}; }
+    /// A system call of the strategy's own code; its number is in RAX.
+    virtual Path<bool> syscall(Task&) { return {}; }
+    /// About to execute an address that the strategy watches, or that a debug register holds.
+    virtual Path<bool> fetch(Task&, Addr /*va*/) { return {}; }
+
+    // Signals while no step is in progress (the thread may be inside the strategy's own code).
+    virtual void before_fault_signal(Task&) {}
+    virtual void before_signal_frame(Task&) {}
+    virtual bool holds_signals(const Task&) { return false; }
+
     /// An address space is going, or has been replaced: forget what was kept for it.
     virtual void forget(Mm&) {}
     /// The thread disappears in the middle of a hit.
@@ -59,10 +87,7 @@ struct StrategyInfo {
     std::unique_ptr<Strategy> (*make)(Uprobes&);
 };
 
-/// In the order of DESIGN.md's table.
-std::span<const StrategyInfo> strategies();
-const StrategyInfo* strategy_info(std::string_view name);
-
+// strategies/*.cpp
 std::unique_ptr<Strategy> make_inline(Uprobes& u);
 std::unique_ptr<Strategy> make_xol(Uprobes& u);
 

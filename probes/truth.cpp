@@ -1,33 +1,45 @@
 // The ground truth: which executions really happened, and which of them a handler preceded.
 //
-// Two witnesses. What a strategy runs (a copy, or in place under TF) it reports when the step ends. What runs bare,
-// while the int3 is not there, the CPU reports before the instruction is entered; it counts when the thread is next
-// seen elsewhere, and does not if an exception came first.
+// Two witnesses. What a strategy steps (a copy, or in place under TF) it reports when the step ends. What runs bare,
+// while the int3 is not there, the CPU reports before the instruction is entered, and a copy that is not stepped the
+// strategy reports (under_way); both count when the thread is next seen elsewhere, and do not if an exception came
+// first.
 #include "probes/uprobes.hpp"
 
 namespace trapline {
 
-void Uprobes::fetch(Task& t, Addr va) {
+Path<bool> Uprobes::fetch(Task& t, Addr va) {
     confirm(t);
+    if (Path<bool> own = strategy_->fetch(t, va); own.valid()) return own;
     Mm& mm = *t.process->mm;
     Site* s = site(mm, va);
-    if (s == nullptr || !s->watched || !s->uprobe->wants(mm, t.process)) return;
+    if (s == nullptr || !s->watched || !s->uprobe->wants(mm, t.process)) return {};
     std::uint8_t byte = 0;
     mm.force_read(va, &byte, 1);
-    if (byte == kBreakpoint) return; // it will trap
+    if (byte == kBreakpoint) return {}; // it will trap
     Utask& u = utask(t);
     u.bare = s->uprobe;
     u.bare_address = va;
+    return {};
+}
+
+void Uprobes::under_way(Task& t, Uprobe& probe, Addr at) {
+    Utask& u = utask(t);
+    u.bare = &probe;
+    u.bare_address = at;
+    u.bare_copy = true;
 }
 
 void Uprobes::confirm(Task& t) {
     Utask& u = utask(t);
-    if (u.bare != nullptr) completed(t, *std::exchange(u.bare, nullptr));
+    if (u.bare == nullptr || (u.bare_copy && kernel_.get(t, Reg::rip) == u.bare_address)) return;
+    u.bare_copy = false;
+    completed(t, *std::exchange(u.bare, nullptr));
 }
 
 void Uprobes::not_executed(Task& t, Addr rip) {
     Utask& u = utask(t);
-    if (u.bare != nullptr && u.bare_address == rip)
+    if (u.bare != nullptr && !u.bare_copy && u.bare_address == rip)
         u.bare = nullptr;
     else
         confirm(t);

@@ -99,6 +99,7 @@ int Uprobes::analyse(Uprobe& u) {
     if (!copy || !shape) return enoexec;
     u.copy = *copy;
     u.rep_string = shape->rep_string;
+    if (const int refused = strategy_->accepts(u); refused != 0) return refused;
     u.analysed = true;
     return 0;
 }

@@ -38,14 +38,17 @@ struct Utask : Extension {
     // Truth.
     Uprobe* owed = nullptr; ///< its handlers ran, `owed_runs` times, and the instruction has not yet
     std::uint64_t owed_runs = 0;
-    Uprobe* bare = nullptr; ///< the CPU was about to execute it in place; not yet known whether it completed
-    Addr bare_address = 0;
+    Uprobe* bare = nullptr; ///< the CPU was about to execute it; not yet known whether it completed
+    Addr bare_address = 0;  ///< where: the probe point, or a copy that is not stepped
+    bool bare_copy = false; ///< a copy: nothing is reported when a fault that was served restarts it
+    /// What the strategy keeps for the thread, beyond the slot above.
+    std::unique_ptr<Extension> strategy;
 };
 
 /// What the accounting shows (INTERFACES: counters).
 struct ProbeCounters {
     std::uint64_t breakpoint_traps = 0, step_traps = 0, text_writes = 0, pages_copied = 0, xol_slots_used = 0, ipis = 0,
-                  vmas_added = 0, restarts = 0;
+                  vmas_added = 0, restarts = 0, fallbacks = 0; ///< fallbacks: hits that the strategy handed to another
 };
 
 class Uprobes final : public KernelObserver {
@@ -72,7 +75,9 @@ class Uprobes final : public KernelObserver {
     void not_executed(Task& t, Addr rip) override;
     void before_fault_signal(Task& t) override;
     bool holds_signals(const Task& t) override;
-    void fetch(Task& t, Addr va) override;
+    Path<bool> fetch(Task& t, Addr va) override;
+    Path<bool> syscall(Task& t) override;
+    void before_signal_frame(Task& t) override;
     void task_created(Task& parent, Task& child) override;
     void task_exit(Task& t) override;
     void executed(Task& t) override;
@@ -103,6 +108,11 @@ class Uprobes final : public KernelObserver {
     void hide_step(const Hit& hit, Addr next);
     /// The instruction completed in `t`, which is a thread of a wanted process.
     void completed(Task& t, Uprobe& u);
+    /// The instruction's copy at `at` is what `t` executes next, unobserved: it has completed when the thread is next
+    /// seen elsewhere, unless an exception there becomes a signal.
+    void under_way(Task& t, Uprobe& u, Addr at);
+    /// Runs the handlers of the probe point's consumers, for a strategy whose threads do not come through a trap.
+    void run_handlers(Task& t, Uprobe& u, Addr va);
     ProbeCounters counters;
     /// All uprobes that were ever registered, by number; gone ones keep their truth.
     [[nodiscard]] const std::vector<std::unique_ptr<Uprobe>>& all() const { return all_; }
@@ -122,7 +132,6 @@ class Uprobes final : public KernelObserver {
     int analyse(Uprobe& u);
     Path<bool> arm(Mm& mm, Uprobe& u, Addr va, int* error);
     Path<bool> disarm(Mm& mm, Addr va);
-    void run_handlers(Task& t, Uprobe& u, Addr va);
     void settle(Utask& u);
     void confirm(Task& t);
     [[nodiscard]] const Process* owner(const Mm& mm) const;

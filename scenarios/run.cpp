@@ -1,5 +1,6 @@
 #include "scenarios/run.hpp"
 
+#include "boost/catalogue.hpp"
 #include "emu/check.hpp"
 #include "probes/locate.hpp"
 #include "scenarios/follow.hpp"

@@ -1,4 +1,5 @@
 // `trapline compare`: the same run with every strategy, a row for each.
+#include "boost/catalogue.hpp"
 #include "scenarios/text.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/json_out.hpp"

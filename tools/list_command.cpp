@@ -1,9 +1,9 @@
 // `trapline list`: what there is to choose from, from the tables that the machine itself uses.
+#include "boost/catalogue.hpp"
 #include "emu/kernel/cost.hpp"
 #include "emu/kernel/step.hpp"
 #include "loader/syscalls/call.hpp"
 #include "probes/dialect.hpp"
-#include "probes/strategy.hpp"
 #include "scenarios/text.hpp"
 #include "tools/options.hpp"
 #include "tools/output_file.hpp"

@@ -1,9 +1,9 @@
 #include "tools/options.hpp"
 
+#include "boost/catalogue.hpp"
 #include "emu/kernel/cost.hpp"
 #include "emu/kernel/step.hpp"
 #include "probes/dialect.hpp"
-#include "probes/strategy.hpp"
 #include "scenarios/text.hpp"
 
 #include <CLI/Config.hpp>

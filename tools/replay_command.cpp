@@ -1,4 +1,5 @@
 // `trapline replay`: scenario files are run and held against what they expect.
+#include "boost/catalogue.hpp"
 #include "scenarios/results.hpp"
 #include "scenarios/text.hpp"
 #include "tools/event_log.hpp"

@@ -1,5 +1,6 @@
 #include "tools/scenario_run.hpp"
 
+#include "boost/catalogue.hpp"
 #include "tools/options.hpp"
 
 #include <filesystem>

@@ -209,8 +209,9 @@ bool Kernel::fetch(Addr va, bool again) {
         switch_wanted_ = true;
         return false;
     }
-    if (observer_ != nullptr) observer_->fetch(t, va);
-    return true;
+    if (observer_ == nullptr || t.resume_time == t.user_time) return true;
+    before_fetch_ = observer_->fetch(t, va);
+    return !before_fetch_.valid(); // it runs when the engine has been left
 }
 
 void Kernel::run_task(Task& t, std::uint64_t budget) {
@@ -242,7 +243,10 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
             scheduler_.policy().budget_used(scheduler_, t);
             return;
         case Exit::Kind::watch:
-            return;
+            if (!before_fetch_.valid()) return;
+            t.resume_time = t.user_time;
+            user = begin(t, std::move(before_fetch_));
+            break;
         case Exit::Kind::served:
             if (!t.alive() || t.resume_point || t.state != Task::State::ready) return;
             break;
@@ -251,7 +255,8 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
             set(t, Reg::rcx, next);
             set(t, Reg::r11, get(t, Reg::eflags));
             const bool step = e.trap_flag;
-            user = begin(t, syscalls_->syscall(t));
+            Path<bool> taken = observer_ != nullptr ? observer_->syscall(t) : Path<bool>();
+            user = begin(t, taken.valid() ? std::move(taken) : syscalls_->syscall(t));
             if (user && step) user = begin_trap(t, vector::debug); // the trap that TF owes after the call
             break;
         }

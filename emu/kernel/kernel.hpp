@@ -51,8 +51,14 @@ class KernelObserver : public MmObserver {
     virtual void before_fault_signal(Task& t) = 0;
     /// While true no signal is delivered to the task (a copy is being stepped).
     virtual bool holds_signals(const Task& t) = 0;
-    /// About to execute a watched address, whatever byte is there.
-    virtual void fetch(Task& t, Addr va) = 0;
+    /// About to execute a watched address, whatever byte is there. An empty path: go on. Otherwise the path runs first
+    /// (a debug register fired, a detour's gate was reached), and the instruction at RIP afterwards is not asked about
+    /// again, as with EFLAGS.RF (Intel SDM, "Instruction-Breakpoint Exception Condition").
+    virtual Path<bool> fetch(Task& t, Addr va) = 0;
+    /// A system call, its number in RAX, before the table of calls is asked. An empty path: not the observer's.
+    virtual Path<bool> syscall(Task& t) = 0;
+    /// A signal frame is about to be built; RIP and the registers are what it will show.
+    virtual void before_signal_frame(Task& t) = 0;
     virtual void task_created(Task& parent, Task& child) = 0;
     virtual void task_exit(Task& t) = 0;
     /// The task's process runs a new program; the old address space is gone.
@@ -268,6 +274,7 @@ class Kernel final : private TrapService {
     Task machine_;            // the actor of what happens while no task runs
     Task* loaded_ = nullptr;  // whose registers are on the engine
     Task* current_ = nullptr; // who runs now
+    Path<bool> before_fetch_; // the observer's answer to a watched fetch, until the engine has been left
     bool switch_wanted_ = false;
     bool atomic_ = false;
     bool stop_requested_ = false;

@@ -173,6 +173,7 @@ void Kernel::deliver(Task& t) {
         t.restart_deadline = 0;
         const SigAction action = a;
         if ((a.flags & sig::sa_resethand) != 0) a = SigAction{};
+        if (observer_ != nullptr) observer_->before_signal_frame(t);
         if (!push_frame(t, *info, action)) return terminate(t, sig::segv);
         t.restore_mask = false;
         t.blocked_signals |= action.mask & ~sig::unblockable;

@@ -44,6 +44,8 @@ struct Task {
     Path<bool> path;                  ///< the kernel path it is on, if any
     std::coroutine_handle<> resume_point;
     bool is_tracer = false; ///< runs `path` only
+    /// EFLAGS.RF: while `user_time` is this, a watched fetch has been reported to the observer already.
+    std::uint64_t resume_time = ~0ull;
 
     // Sleeping.
     WaitQueue* queue = nullptr;

@@ -15,17 +15,15 @@
 // What the program can observe: a mapping `[uprobes]`, which it can unmap; the slot's address and TF where pushf or
 // syscall leak them; a rep string instruction traps after every iteration and runs the handler each time (facts 4c). A
 // fault on the copy is reported at the probe point. Costs two traps, no text write.
-#include "probes/uprobes.hpp"
+#include "probes/out_of_line.hpp"
 #include "probes/xol_area.hpp"
 
 namespace trapline {
 namespace {
 
-Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scratch::rdi ? Reg::rdi : Reg::rbx; }
-
-class XolStep final : public Strategy {
+class XolStep final : public OutOfLineStep {
   public:
-    using Strategy::Strategy;
+    using OutOfLineStep::OutOfLineStep;
 
     Path<bool> start(Hit hit) override {
         Kernel& k = uprobes.kernel();
@@ -43,14 +41,8 @@ class XolStep final : public Strategy {
         uprobes.counters.xol_slots_used = std::max<std::uint64_t>(uprobes.counters.xol_slots_used, a->used());
         co_await k.step(hit.task, Step::slot_taken, static_cast<std::uint64_t>(slot), hit.address);
 
-        const OutOfLine& copy = hit.uprobe->copy;
-        a->write(slot, copy.bytes);
-        if (copy.scratch != Scratch::none) {
-            const Reg r = scratch_register(copy.scratch);
-            u.saved_scratch = k.get(hit.task, r);
-            k.set(hit.task, r, hit.address + copy.length);
-        }
-        k.set(hit.task, Reg::rip, a->slot_address(slot));
+        a->write(slot, hit.uprobe->copy.bytes);
+        enter(hit, a->slot_address(slot));
         co_await k.step(hit.task, Step::slot_written, a->slot_address(slot), hit.address);
         co_return true;
     }
@@ -61,8 +53,7 @@ class XolStep final : public Strategy {
         XolArea& a = *area(*hit.task.process->mm);
         const Addr slot_va = a.slot_address(u.slot);
         const bool again = hit.uprobe->rep_string && k.get(hit.task, Reg::rip) == slot_va;
-        restore_scratch(hit);
-        const bool fixed = fix_up(hit, slot_va);
+        const bool fixed = leave(hit, slot_va);
         const Addr next = k.get(hit.task, Reg::rip);
         if (fixed) uprobes.hide_step(hit, next);
         const bool users = uprobes.end_step(hit.task);
@@ -75,10 +66,8 @@ class XolStep final : public Strategy {
     }
 
     void abort(const Hit& hit) override {
-        Kernel& k = uprobes.kernel();
-        Utask& u = uprobes.utask(hit.task);
-        restore_scratch(hit);
-        k.set(hit.task, Reg::rip, hit.address);
+        const Utask& u = uprobes.utask(hit.task);
+        undo(hit);
         uprobes.end_step(hit.task);
         if (u.slot >= 0) free_slot(hit.task, *area(*hit.task.process->mm));
     }
@@ -107,50 +96,6 @@ class XolStep final : public Strategy {
     void free_slot(Task& t, XolArea& a) {
         a.free(std::exchange(uprobes.utask(t).slot, -1));
         uprobes.kernel().wake(a.waiters, 1);
-    }
-
-    void restore_scratch(const Hit& hit) {
-        const Scratch s = hit.uprobe->copy.scratch;
-        Kernel& k = uprobes.kernel();
-        // Not if it was not written yet: the thread may be stopped between taking the slot and writing it.
-        if (s != Scratch::none && in_slot(hit))
-            k.set(hit.task, scratch_register(s), uprobes.utask(hit.task).saved_scratch);
-    }
-
-    /// The copy was prepared: RIP has left the probe point.
-    bool in_slot(const Hit& hit) { return uprobes.kernel().get(hit.task, Reg::rip) != hit.address; }
-
-    /// Moves RIP and a pushed return address from the copy's place to the original's. False: the stack is gone, the
-    /// thread re-executes the instruction (Linux: restart).
-    bool fix_up(const Hit& hit, Addr slot_va) {
-        Kernel& k = uprobes.kernel();
-        Mm& mm = *hit.task.process->mm;
-        const Addr delta = hit.address - slot_va;
-        const Addr rip = k.get(hit.task, Reg::rip);
-        const PostFix post = hit.uprobe->copy.post;
-        if (post == PostFix::shift || post == PostFix::popf) {
-            k.set(hit.task, Reg::rip, rip + delta);
-            return true;
-        }
-        const Addr sp = k.get(hit.task, Reg::rsp);
-        switch (post) {
-        case PostFix::shift:
-        case PostFix::popf:
-        case PostFix::absolute:
-            return true;
-        case PostFix::call_indirect:
-            if (mm.put(sp, hit.address + hit.uprobe->copy.length)) return true;
-            break;
-        case PostFix::call_relative: {
-            std::uint64_t pushed = 0;
-            k.set(hit.task, Reg::rip, rip + delta);
-            if (mm.get(sp, pushed) && mm.put(sp, pushed + delta)) return true;
-            break;
-        }
-        }
-        k.set(hit.task, Reg::rsp, sp + 8);
-        k.set(hit.task, Reg::rip, hit.address);
-        return false;
     }
 
     std::map<std::uint32_t, std::unique_ptr<XolArea>> areas_; // by Mm::id, which is never 0

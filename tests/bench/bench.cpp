@@ -1,6 +1,7 @@
 // What speed costs and what it buys, with Google Benchmark: `meson test --benchmark`, or this program by hand.
 //
 // Ratios are between rows of one run: machine/cpu-mix to bare/cpu-mix, machine/* to qemu-user/*, hit/xol to hit/inline.
+#include "boost/catalogue.hpp"
 #include "emu/cpu/bare.hpp"
 #include "loader/elf.hpp"
 #include "probes/uprobes.hpp"

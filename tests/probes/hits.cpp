@@ -1,3 +1,4 @@
+#include "boost/catalogue.hpp"
 #include "probes/uprobes.hpp"
 #include "tests/emu/code.hpp"
 

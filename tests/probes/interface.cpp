@@ -1,4 +1,5 @@
 // The programming interface in the shape of 2010 (seed 004, section 4).
+#include "boost/catalogue.hpp"
 #include "probes/register.hpp"
 #include "tests/emu/code.hpp"
 

@@ -1,4 +1,4 @@
-#include "probes/strategy.hpp"
+#include "boost/catalogue.hpp"
 
 #include <array>
 

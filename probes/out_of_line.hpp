@@ -1,0 +1,30 @@
+// probes/out_of_line.hpp: stepping a copy of the instruction, wherever the copy stands.
+//
+// Slots in a VMA, the user stack, a page outside every VMA: strategies differ in where the copy is, who owns the place
+// and what can happen to it. What must be done to a thread before and after a copied instruction is the same for all,
+// and is here: the scratch register that stands in for RIP, RIP itself, the return address of a call
+// (decoder/fixup.hpp). Read next: strategies/xol.cpp.
+#pragma once
+
+#include "probes/uprobes.hpp"
+
+namespace trapline {
+
+class OutOfLineStep : public Strategy {
+  protected:
+    using Strategy::Strategy;
+
+    /// The thread executes the copy at `copy` next; its registers are as the copy wants them.
+    void enter(const Hit& hit, Addr copy);
+    /// The copy has run: RIP and a pushed return address are moved to where the original would have left them. False:
+    /// the stack is gone, and the thread re-executes the instruction (Linux: restart).
+    bool leave(const Hit& hit, Addr copy);
+    /// The copy has not run to its end: registers as before `enter`, RIP at the probe point.
+    void undo(const Hit& hit);
+
+  private:
+    void restore_scratch(const Hit& hit);
+    bool fix_up(const Hit& hit, Addr copy);
+};
+
+} // namespace trapline
