@@ -27,7 +27,7 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
             co_return false;
         }
         ++counters.pages_copied;
-        co_await kernel_.step(actor, Step::page_copied, page_floor(va));
+        co_await kernel_.step(actor, Step::page_copied, page_floor(va), 0, {}, mm.id());
     }
     // Another thread may have come and gone while this one was between the two steps.
     TextPage* now = sp.pages[page_floor(va)].get();
@@ -37,7 +37,7 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     still->armed = true;
     if (u.first_address == 0) u.first_address = va;
     count_text_write();
-    co_await kernel_.step(actor, Step::text_armed, va, u.number);
+    co_await kernel_.step(actor, Step::text_armed, va, u.number, {}, mm.id());
     if (still = site(mm, va); still == nullptr || !still->armed) co_return true;
     if (Path<bool> more = strategy_->armed(mm, *still); more.valid()) co_await more;
     co_return true;
@@ -76,7 +76,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
     if (!restored) co_return false;
     count_text_write();
     Task& actor = kernel_.actor();
-    co_await kernel_.step(actor, Step::text_restored, va);
+    co_await kernel_.step(actor, Step::text_restored, va, 0, {}, mm.id());
     co_return true;
 }
 

@@ -20,6 +20,7 @@ Path<bool> Uprobes::fetch(Task& t, Addr va) {
     Utask& u = utask(t);
     u.bare = s->uprobe;
     u.bare_address = va;
+    u.bare_seen = here(t, va);
     return {};
 }
 
@@ -28,13 +29,25 @@ void Uprobes::under_way(Task& t, Uprobe& probe, Addr at) {
     u.bare = &probe;
     u.bare_address = at;
     u.bare_copy = true;
+    u.bare_seen = here(t, probe.first_address);
+}
+
+Miss Uprobes::here(const Task& t, Addr va) {
+    Miss m;
+    m.after = kernel_.log().count();
+    m.time = kernel_.now(t);
+    m.task = t.serial;
+    m.cpu = static_cast<std::uint16_t>(t.cpu);
+    m.space = t.process->mm->id();
+    m.address = va;
+    return m;
 }
 
 void Uprobes::confirm(Task& t) {
     Utask& u = utask(t);
     if (u.bare == nullptr || (u.bare_copy && kernel_.get(t, Reg::rip) == u.bare_address)) return;
     u.bare_copy = false;
-    completed(t, *std::exchange(u.bare, nullptr));
+    completed(t, *std::exchange(u.bare, nullptr), &u.bare_seen);
 }
 
 void Uprobes::not_executed(Task& t, Addr rip) {
@@ -45,7 +58,9 @@ void Uprobes::not_executed(Task& t, Addr rip) {
         confirm(t);
 }
 
-void Uprobes::completed(Task& t, Uprobe& probe) {
+void Uprobes::completed(Task& t, Uprobe& probe) { completed(t, probe, nullptr); }
+
+void Uprobes::completed(Task& t, Uprobe& probe, const Miss* seen) {
     Utask& u = utask(t);
     ++probe.truth.executions;
     if (u.owed == &probe && u.owed_runs > 0) {
@@ -55,6 +70,7 @@ void Uprobes::completed(Task& t, Uprobe& probe) {
         return;
     }
     ++probe.truth.missed;
+    kernel_.log().record(seen != nullptr ? *seen : here(t, u.address));
 }
 
 /// Handler runs that no execution will follow (the thread died, a handler skipped the instruction) count as repeated.

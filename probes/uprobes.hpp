@@ -41,6 +41,7 @@ struct Utask : Extension {
     Uprobe* bare = nullptr; ///< the CPU was about to execute it; not yet known whether it completed
     Addr bare_address = 0;  ///< where: the probe point, or a copy that is not stepped
     bool bare_copy = false; ///< a copy: nothing is reported when a fault that was served restarts it
+    Miss bare_seen;         ///< when that was, in case it turns out to be a miss
     /// What the strategy keeps for the thread, beyond the slot above.
     std::unique_ptr<Extension> strategy;
 };
@@ -134,6 +135,8 @@ class Uprobes final : public KernelObserver {
     Path<bool> disarm(Mm& mm, Addr va);
     void settle(Utask& u);
     void confirm(Task& t);
+    void completed(Task& t, Uprobe& u, const Miss* seen);
+    Miss here(const Task& t, Addr va);
     [[nodiscard]] const Process* owner(const Mm& mm) const;
     static bool probeable(const Vma& v, const Dialect& d);
 

@@ -120,6 +120,8 @@ Result<void> Run::set_up() {
     frames_before_ = kernel_->frames().in_use();
     kernel_->log().set_writer(request_.log ? [this](const Event& e) { request_.log(e, *kernel_); }
                                            : std::function<void(const Event&)>());
+    kernel_->log().set_miss_writer(request_.missed ? [this](const Miss& m) { request_.missed(m, *kernel_); }
+                                                   : std::function<void(const Miss&)>());
 
     std::string directory = request_.working_directory;
     if (directory.empty()) {

@@ -46,9 +46,10 @@ struct RunRequest {
     std::uint64_t seed = 0;
     std::uint64_t limit = ~0ull; ///< instructions
     std::variant<SchedulePolicy, Token> schedule;
-    std::function<void(const Event&, const Kernel&)> log; ///< sees every event, if set
-    const std::atomic<bool>* interrupted = nullptr;       ///< becomes true when the user wants an end (Ctrl-C)
-    std::function<void(const Kernel&)> progress;          ///< called now and then in a long run
+    std::function<void(const Event&, const Kernel&)> log;   ///< sees every event, if set
+    std::function<void(const Miss&, const Kernel&)> missed; ///< sees every missed execution, if set
+    const std::atomic<bool>* interrupted = nullptr;         ///< becomes true when the user wants an end (Ctrl-C)
+    std::function<void(const Kernel&)> progress;            ///< called now and then in a long run
 };
 
 struct ProbeReport {

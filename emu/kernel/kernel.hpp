@@ -128,12 +128,14 @@ class Kernel final : private TrapService {
         void await_suspend(std::coroutine_handle<> h) const noexcept { task.resume_point = h; }
         void await_resume() const noexcept {}
     };
-    StepAwait step(Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {}) {
-        return {t, record(t, s, object, value, text) && !atomic_};
+    /// `space`: the address space that the step changes, where it need not be the task's own.
+    StepAwait step(Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {},
+                   std::uint32_t space = 0) {
+        return {t, record(t, s, object, value, text, space) && !atomic_};
     }
     /// The same for code that is not a path: an event, but nobody else can run here.
     void note(const Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {}) {
-        record(t, s, object, value, text);
+        record(t, s, object, value, text, 0);
     }
     struct [[nodiscard]] Sleep {
         Task& task;
@@ -180,6 +182,7 @@ class Kernel final : private TrapService {
 
     [[nodiscard]] Cpu& cpu() { return *cpu_; }
     [[nodiscard]] Frames& frames() { return *frames_; }
+    [[nodiscard]] const Frames& frames() const { return *frames_; }
     [[nodiscard]] Log& log() { return log_; }
     [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
     [[nodiscard]] const KernelConfig& config() const { return config_; }
@@ -203,12 +206,14 @@ class Kernel final : private TrapService {
     bool trap(unsigned vector) override;
     bool fetch(Addr va, bool again) override;
     // Eight of these make up one hit: it is inline, and asks a policy only if that cares about steps.
-    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text) {
+    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text,
+                std::uint32_t space) {
         sync_clock();
         Event e;
         if (t.cpu >= 0) {
             VirtualCpu& c = scheduler_.cpus()[static_cast<std::size_t>(t.cpu)];
-            c.clock += prices_[static_cast<std::size_t>(s)];
+            e.cost = prices_[static_cast<std::size_t>(s)];
+            c.clock += e.cost;
             e.time = c.clock;
         } else {
             e.time = scheduler_.global_now();
@@ -219,6 +224,7 @@ class Kernel final : private TrapService {
         e.object = object;
         e.value = value;
         e.text = text;
+        e.space = space;
         log_.record(e);
         retired_at_event_ = retired_seen_;
         return scheduler_.policy().minds_steps() && ask_policy(t, e);

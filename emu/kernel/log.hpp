@@ -23,6 +23,21 @@ struct Event {
     std::uint64_t object = 0; ///< what the step was done to: an address, a slot, a system call's number
     std::uint64_t value = 0;  ///< a second number: a result, a frame, a signal's address
     std::string_view text;    ///< a name where a number says too little: a system call, a signal, written bytes' digest
+    // Not part of the hash, for those who draw pictures:
+    Cycles cost = 0;         ///< what the step was charged with: it began at `time - cost`
+    std::uint32_t space = 0; ///< Mm::id of the address space it concerns; 0: the task's own
+};
+
+/// An execution of a probed instruction that no handler run preceded (probes/truth.cpp). It is no event: nobody is
+/// scheduled at it, it has no number and is not hashed. It is known for certain only when the thread is next seen
+/// elsewhere, so it says itself where in the order of events it belongs.
+struct Miss {
+    std::uint64_t after = 0; ///< number of the event that it follows
+    Cycles time = 0;         ///< virtual time of the CPU when the instruction was entered
+    std::uint32_t task = 0;
+    std::uint16_t cpu = 0;
+    std::uint32_t space = 0; ///< Mm::id
+    Addr address = 0;        ///< of the probe point
 };
 
 class Log {
@@ -37,12 +52,16 @@ class Log {
         for (char c : e.text) mix(static_cast<unsigned char>(c));
         if (writer_) writer_(e);
     }
+    void record(const Miss& m) {
+        if (miss_writer_) miss_writer_(m);
+    }
     /// Folds bytes that enter or leave the machine into the hash: input read, output written.
     void bytes(const void* data, std::size_t n);
 
     [[nodiscard]] std::uint64_t hash() const { return hash_; }
     [[nodiscard]] std::uint64_t count() const { return count_; }
     void set_writer(std::function<void(const Event&)> w) { writer_ = std::move(w); }
+    void set_miss_writer(std::function<void(const Miss&)> w) { miss_writer_ = std::move(w); }
 
   private:
     // One multiplication to 128 bits, folded: the mixing step of wyhash and its family.
@@ -55,6 +74,7 @@ class Log {
     std::uint64_t hash_ = 0x7472617069696e65;
     std::uint64_t count_ = 0;
     std::function<void(const Event&)> writer_;
+    std::function<void(const Miss&)> miss_writer_;
 };
 
 } // namespace trapline
