@@ -21,6 +21,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     Site* s = site(mm, va);
     const bool in_interrupt = s != nullptr && std::any_of(s->uprobe->consumers.begin(), s->uprobe->consumers.end(),
                                                           [](const Consumer* c) { return c->in_interrupt; });
+    if (!in_interrupt) kernel_.charge(t, Price::task_work);
     if (in_interrupt)
         kernel_.note(t, Step::trap, va);
     else

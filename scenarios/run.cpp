@@ -2,6 +2,7 @@
 
 #include "boost/catalogue.hpp"
 #include "emu/check.hpp"
+#include "emu/kernel/cost_file.hpp"
 #include "probes/locate.hpp"
 #include "scenarios/follow.hpp"
 
@@ -46,6 +47,7 @@ class Run {
     const RunRequest& request_;
     const Dialect* dialect_ = nullptr;
     const StrategyInfo* strategy_ = nullptr;
+    CostProfile cost_;
     std::unique_ptr<Policy> policy_;
     Follower* follower_ = nullptr; // the policy, when it follows a script or a token
     std::unique_ptr<Kernel> kernel_;
@@ -98,18 +100,19 @@ std::optional<Addr> Run::resolve(const ProbePlace& place, const Task& t) {
 Result<void> Run::set_up() {
     dialect_ = dialect(request_.kernel);
     strategy_ = strategy_info(request_.strategy);
-    const CostProfile* cost = cost_profile(request_.cost);
     if (dialect_ == nullptr)
         return fail(fmt::format("{} is no kernel dialect", request_.kernel), "see `trapline list dialects`");
     if (strategy_ == nullptr)
         return fail(fmt::format("{} is no strategy", request_.strategy), "see `trapline list strategies`");
-    if (cost == nullptr)
-        return fail(fmt::format("{} is no cost profile", request_.cost), "see `trapline list profiles`");
+    if (Result<CostProfile> cost = find_cost(request_.cost); cost)
+        cost_ = std::move(*cost);
+    else
+        return tl::make_unexpected(cost.error());
     KernelConfig config;
     config.cpus = request_.cpus;
     config.seed = request_.seed;
     config.limit = request_.limit;
-    config.cost = cost;
+    config.cost = &cost_;
     config.poll = [this] {
         if (request_.progress) request_.progress(*kernel_);
         return request_.interrupted != nullptr && *request_.interrupted;

@@ -22,7 +22,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kFooter = "WHAT is one of\n"
                                 "  strategies  how a probed instruction gets executed (--strategy)\n"
                                 "  dialects    whose kernel's rules apply (--kernel)\n"
-                                "  profiles    what the kernel's work costs in cycles (--cost)\n"
+                                "  profiles    machines whose prices are built in (--cost)\n"
+                                "  prices      what a piece of the kernel's work costs there, in nanoseconds\n"
                                 "  steps       the kernel's atomic steps, as schedule scripts and logs name them\n"
                                 "  syscalls    the system calls that guests can make, and what is missing in them\n"
                                 "\n"
@@ -65,22 +66,30 @@ Json dialect_items() {
     return items;
 }
 
+/// Nanoseconds, as text: JSON keeps numbers exact by being whole, and these are not.
+std::string nanoseconds(std::uint64_t ps) { return fmt::format("{}.{:03}", ps / 1000, ps % 1000); }
+
 Json profile_items() {
     Json items = Json::array();
-    for (const CostProfile& p : cost_profiles())
-        items.push_back({{"name", p.name},
-                         {"hz", p.hz},
-                         {"breakpoint_trap", p.breakpoint_trap},
-                         {"step_trap", p.step_trap},
-                         {"page_fault", p.page_fault},
-                         {"syscall", p.syscall},
-                         {"lookup", p.lookup},
-                         {"handler", p.handler},
-                         {"slot", p.slot},
-                         {"page_copy", p.page_copy},
-                         {"tlb_flush", p.tlb_flush},
-                         {"ipi", p.ipi},
-                         {"source", p.source}});
+    for (const CostProfile& p : cost_profiles()) {
+        Json prices = Json::object();
+        for (std::size_t i = 0; i < kPrices; ++i)
+            prices[price_info(static_cast<Price>(i)).name] = nanoseconds(p.picoseconds[i]);
+        items.push_back({{"name", p.name}, {"hz", p.hz}, {"prices", std::move(prices)}, {"source", p.source}});
+    }
+    return items;
+}
+
+/// The pieces of work, with what each costs on every machine that is built in.
+Json price_items() {
+    Json items = Json::array();
+    for (std::size_t i = 0; i < kPrices; ++i) {
+        const PriceInfo& info = price_info(static_cast<Price>(i));
+        Json item = {{"name", info.name}};
+        for (const CostProfile& p : cost_profiles()) item[p.name] = nanoseconds(p.picoseconds[i]);
+        item["meaning"] = info.doc;
+        items.push_back(std::move(item));
+    }
     return items;
 }
 
@@ -101,12 +110,16 @@ std::vector<std::string_view> footprint_words(std::uint16_t bits) {
     return words;
 }
 
+Json price_name(Price p) { return p == Price::none ? Json(nullptr) : Json(price_info(p).name); }
+
 Json step_items() {
     Json items = Json::array();
     for (const StepInfo& s : all_steps())
         items.push_back({{"name", s.name},
                          {"reads", footprint_words(s.reads)},
                          {"writes", footprint_words(s.writes)},
+                         {"price", price_name(s.price.once)},
+                         {"price_each_other_cpu", price_name(s.price.each_other_cpu)},
                          {"meaning", s.doc}});
     return items;
 }
@@ -118,11 +131,19 @@ Json syscall_items() {
     return items;
 }
 
+std::vector<std::string> price_columns() {
+    std::vector<std::string> columns = {"name"};
+    for (const CostProfile& p : cost_profiles()) columns.push_back(p.name);
+    columns.emplace_back("meaning");
+    return columns;
+}
+
 const std::vector<Listing>& listings() {
     static const std::vector<Listing> all = {
         {"strategies", {"name", "source", "summary"}, strategy_items},
         {"dialects", {"name", "source", "rules"}, dialect_items},
-        {"profiles", {"name", "hz", "breakpoint_trap", "step_trap", "syscall", "source"}, profile_items},
+        {"profiles", {"name", "hz", "source"}, profile_items},
+        {"prices", price_columns(), price_items},
         {"steps", {"name", "meaning"}, step_items},
         {"syscalls", {"number", "name", "status"}, syscall_items},
     };
@@ -170,12 +191,12 @@ int list_command(const Arguments& arguments) {
     std::vector<std::string> what;
     std::optional<std::string> json;
     CommandLine line("list", "WHAT [--json FILE]", "Prints what there is to choose from.", kFooter);
-    line.values("WHAT", what, "strategies, dialects, profiles, steps or syscalls", "");
+    line.values("WHAT", what, "strategies, dialects, profiles, prices, steps or syscalls", "");
     line.value("--json", json, "write the list as JSON; - for standard output", "FILE");
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;
     Result<void> done;
     if (what.size() != 1 || arguments.program)
-        done = fail("list needs one word", "strategies, dialects, profiles, steps or syscalls");
+        done = fail("list needs one word", "strategies, dialects, profiles, prices, steps or syscalls");
     else
         done = print_list(what.front(), json);
     if (done) return exit_status::done;

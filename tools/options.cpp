@@ -1,7 +1,7 @@
 #include "tools/options.hpp"
 
 #include "boost/catalogue.hpp"
-#include "emu/kernel/cost.hpp"
+#include "emu/kernel/cost_file.hpp"
 #include "emu/kernel/step.hpp"
 #include "probes/dialect.hpp"
 #include "scenarios/text.hpp"
@@ -128,7 +128,7 @@ void MachineOptions::add_to(CommandLine& line) {
     line.value("--kernel", kernel, "whose rules apply: `trapline list dialects` (linux-6.18)", "DIALECT");
     line.value("--schedule", schedule, "rr (default), random:SEED, pct:DEPTH:SEED, a script, a token", "HOW");
     line.value("--seed", seed, "for all the guest's randomness (default 0)", "N");
-    line.value("--cost", cost, "prices in cycles: `trapline list profiles` (bare-metal)", "PROFILE");
+    line.value("--cost", cost, "prices: `trapline list profiles` (bare-metal), or a file", "PROFILE");
     line.value("--root", root, "what the guest sees as / (default /), read-only", "DIR");
     line.values("--write", write, "where the guest may write; may be repeated", "DIR");
     line.values("--env", environment, "add to the guest's environment; may be repeated", "NAME=VALUE");
@@ -155,7 +155,10 @@ Result<void> MachineOptions::apply(RunRequest& request) const {
         request.kernel = *kernel;
     }
     if (cost) {
-        if (cost_profile(*cost) == nullptr) return unknown("cost profile", *cost, names_of(cost_profiles()));
+        if (const auto profile = find_cost(*cost); !profile) {
+            if (!profile.error().file.empty()) return tl::make_unexpected(profile.error());
+            return unknown("cost profile", *cost, names_of(cost_profiles()));
+        }
         request.cost = *cost;
     }
     if (cpus) {

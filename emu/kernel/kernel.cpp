@@ -11,35 +11,6 @@ namespace {
 /// Instructions between two looks at the host's wish to stop: some 20 milliseconds.
 constexpr std::uint64_t kHostSlice = 30'000'000;
 
-Cycles price(const CostProfile& c, Step s, unsigned cpus) {
-    switch (s) {
-    case Step::trap:
-        return c.breakpoint_trap;
-    case Step::stepped:
-    case Step::aborted:
-        return c.step_trap;
-    case Step::fault:
-        return c.page_fault;
-    case Step::syscall:
-        return c.syscall;
-    case Step::lookup:
-        return c.lookup;
-    case Step::handler:
-        return c.handler;
-    case Step::slot_taken:
-    case Step::slot_written:
-    case Step::slot_freed:
-        return c.slot;
-    case Step::page_copied:
-        return c.page_copy;
-    case Step::text_armed:
-    case Step::text_restored:
-        return c.tlb_flush + c.ipi * (cpus - 1);
-    default:
-        return 0;
-    }
-}
-
 } // namespace
 
 Kernel::Kernel(KernelConfig config, Policy& policy)
@@ -47,7 +18,9 @@ Kernel::Kernel(KernelConfig config, Policy& policy)
       scheduler_(config.cpus, policy), rng_(config.seed) {
     cpu_->set_service(this);
     for (std::size_t s = 0; s < prices_.size(); ++s)
-        prices_[s] = price(*config_.cost, static_cast<Step>(s), config_.cpus);
+        prices_[s] = config_.cost->parts(all_steps()[s].price, config_.cpus);
+    for (std::size_t p = 0; p < pieces_.size(); ++p)
+        pieces_[p] = config_.cost->parts(config_.cost->of(static_cast<Price>(p)));
     frames_->on_code_freed([this](FrameNo f) { cpu_->drop_code(f); });
     retired_seen_ = retired_at_event_ = cpu_->retired();
 }

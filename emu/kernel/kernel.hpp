@@ -137,6 +137,11 @@ class Kernel final : private TrapService {
     void note(const Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {}) {
         record(t, s, object, value, text, 0);
     }
+    /// More work for the next step on the task's CPU to pay for: `n` times the price.
+    void charge(const Task& t, Price p, std::uint64_t n = 1) {
+        if (t.cpu < 0 || p == Price::none) return;
+        scheduler_.cpus()[static_cast<std::size_t>(t.cpu)].part += pieces_[static_cast<std::size_t>(p)] * n;
+    }
     struct [[nodiscard]] Sleep {
         Task& task;
         [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -212,8 +217,7 @@ class Kernel final : private TrapService {
         Event e;
         if (t.cpu >= 0) {
             VirtualCpu& c = scheduler_.cpus()[static_cast<std::size_t>(t.cpu)];
-            e.cost = prices_[static_cast<std::size_t>(s)];
-            c.clock += e.cost;
+            e.cost = c.work(prices_[static_cast<std::size_t>(s)]);
             e.time = c.clock;
         } else {
             e.time = scheduler_.global_now();
@@ -263,7 +267,8 @@ class Kernel final : private TrapService {
     std::unique_ptr<Frames> frames_;
     std::unique_ptr<Cpu> cpu_;
     Log log_;
-    std::array<Cycles, static_cast<std::size_t>(Step::count_)> prices_{};
+    std::array<CycleParts, static_cast<std::size_t>(Step::count_)> prices_{};
+    std::array<CycleParts, kPrices> pieces_{}; // of single pieces of work
     Scheduler scheduler_;
     Rng rng_;
     SyscallHandler* syscalls_ = nullptr;

@@ -51,6 +51,16 @@ struct VirtualCpu {
     Cycles clock = 0;
     Task* current = nullptr;
     Cycles slice_end = 0; ///< round robin: when another ready task may take over
+    CycleParts part = 0;  ///< kernel work that the clock has not moved for yet
+
+    /// Moves the clock for kernel work by whole cycles, and returns them; what is less is kept for the next piece.
+    Cycles work(CycleParts parts) {
+        part += parts;
+        const Cycles whole = part >> kPartBits;
+        clock += whole;
+        part &= (CycleParts{1} << kPartBits) - 1;
+        return whole;
+    }
 };
 
 class Scheduler {

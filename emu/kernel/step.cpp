@@ -5,8 +5,13 @@
 namespace trapline {
 namespace {
 using namespace footprint;
+using enum Price;
+
+constexpr Charge no_price{};
+constexpr Charge pays(Price once, Price each_other_cpu = Price::none) { return {once, each_other_cpu}; }
+
 constexpr std::array kSteps = {
-#define STEP(id, name, reads, writes, doc) StepInfo{name, reads, writes, doc},
+#define STEP(id, name, reads, writes, price, doc) StepInfo{name, reads, writes, price, doc},
 #include "emu/kernel/steps.inc"
 #undef STEP
 };

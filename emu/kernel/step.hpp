@@ -1,7 +1,9 @@
-// emu/kernel/step.hpp: the names and footprints of kernel steps, from steps.inc.
+// emu/kernel/step.hpp: the names, footprints and prices of kernel steps, from steps.inc.
 //
 // Read next: steps.inc, which is the list, and emu/kernel/path.hpp, which says how a kernel path takes a step.
 #pragma once
+
+#include "emu/kernel/cost.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -17,7 +19,7 @@ inline constexpr std::uint16_t none = 0, registers = 1, text = 2, uprobes = 4, c
 }
 
 enum class Step : std::uint8_t {
-#define STEP(id, name, reads, writes, doc) id,
+#define STEP(id, name, reads, writes, price, doc) id,
 #include "emu/kernel/steps.inc"
 #undef STEP
     count_,
@@ -27,6 +29,7 @@ struct StepInfo {
     std::string_view name;
     std::uint16_t reads;
     std::uint16_t writes;
+    Charge price;
     std::string_view doc;
 };
 

@@ -1,6 +1,7 @@
 """Wrong input of every kind: one line, the right exit code, no crash, no hang (INTERFACES, the exit codes)."""
 import os
 import struct
+import tempfile
 
 import harness
 
@@ -122,6 +123,14 @@ class Options(harness.CommandTest):
             self.refuse(["linux-6.188", "'linux-6.18'"], "--kernel", "linux-6.188", command=command)
             self.refuse(["bare-mettle", "'bare-metal'"], "--cost", "bare-mettle", command=command)
             self.refuse(["--strategi", "--strategy"], "--strategi", "xol", command=command)
+
+    def test_a_cost_file_says_what_is_wrong_in_it(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".cost") as file:
+            self.refuse(["it is empty"], "--cost", file.name)
+            file.write("name = \"x\"\nhz = 1000000000\nstep-trapp = 3\n")
+            file.flush()
+            self.refuse([f"{file.name}:3:", "step-trapp"], "--cost", file.name)
+        self.refuse(["/nowhere/x.cost", "No such file"], "--cost", "/nowhere/x.cost")
 
     def test_run_takes_one_strategy(self):
         self.refuse("trapline compare", "--strategy", "all")

@@ -15,8 +15,9 @@ inline constexpr Addr kCode = 0x400000, kData = 0x600000, kStackTop = 0x700000;
 
 class CodeMachine : public SyscallHandler {
   public:
-    explicit CodeMachine(std::vector<std::uint8_t> code, unsigned cpus = 2, Policy* policy = nullptr)
-        : kernel(config(cpus), policy != nullptr ? *policy : round_robin) {
+    explicit CodeMachine(std::vector<std::uint8_t> code, unsigned cpus = 2, Policy* policy = nullptr,
+                         const CostProfile* cost = &cost_profiles().front())
+        : kernel(config(cpus, cost), policy != nullptr ? *policy : round_robin) {
         kernel.attach(this);
         process = &kernel.create_process(nullptr);
         process->mm = kernel.create_mm();
@@ -49,8 +50,9 @@ class CodeMachine : public SyscallHandler {
     std::vector<std::uint64_t> results; ///< exit statuses in order
 
   private:
-    static KernelConfig config(unsigned cpus) {
+    static KernelConfig config(unsigned cpus, const CostProfile* cost) {
         KernelConfig c;
+        c.cost = cost;
         c.cpus = cpus;
         return c;
     }

@@ -21,7 +21,7 @@ std::vector<std::string> scenario_files() {
 }
 
 const std::vector<std::string> kSteps = {
-#define STEP(id, name, reads, writes, doc) name,
+#define STEP(id, name, reads, writes, price, doc) name,
 #include "emu/kernel/steps.inc"
 #undef STEP
 };
