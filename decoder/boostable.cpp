@@ -1,57 +1,53 @@
 #include "decoder/boostable.hpp"
 
 #include "decoder/boost_opcodes.hpp"
-#include "decoder/linux_insn.hpp"
 
 namespace trapline {
 namespace {
 
 namespace bo = boost_opcodes;
-using Copied = std::array<uint8_t, kernel_copy>;
-
-constexpr std::string_view undecodable = "not an instruction";
-constexpr std::string_view a_prefix = "a prefix that the list does not allow";
-constexpr std::string_view too_long = "too long for the buffer beside the jump back";
+using Copied = decltype(KernelCopy::bytes);
 
 /// The reason behind a letter; `reg` is the reg field of ModRM.
-std::string_view reason(char letter, uint8_t reg) {
+Why reason(char letter, uint8_t reg) {
     switch (letter) {
     case '?':
-        return "a conditional jump or loop";
+        return Why::conditional_jump;
     case 'c':
-        return "a call";
+        return Why::call;
     case 'j':
-        return "a relative jump";
+        return Why::relative_jump;
     case 'i':
-        return "a breakpoint or software interrupt";
+        return Why::breakpoint;
     case 'p':
-        return a_prefix;
+        return Why::boost_prefix;
     case 'h':
-        return "a halt";
+        return Why::halt;
     case 'u':
-        return "a reserved opcode";
+        return Why::reserved;
     case 'g':
-        return "a group with reserved opcodes";
+        return Why::reserved_in_group;
     case 'x':
-        return "a coprocessor instruction";
+        return Why::x87;
     case 'f':
-        return "a pushf";
+        return Why::pushf;
     case 'b':
-        return "bound, or EVEX";
+        return Why::bound_or_evex;
     case 'n':
-        return "not in the kernel's map of two-byte opcodes";
+        return Why::not_in_0f_map;
     case 'e':
-        return "a two-byte opcode";
+        return Why::two_byte;
     case '2':
-        return reg == 6 ? "group 2 with a reserved opcode" : std::string_view{};
+        return reg == 6 ? Why::reserved_in_group : Why::none;
     case '3':
-        return reg == 1 ? "group 3 with a reserved opcode" : std::string_view{};
+        return reg == 1 ? Why::reserved_in_group : Why::none;
     case '4':
-        return reg > 1 ? "group 4 other than inc and dec" : std::string_view{};
-    case '5':
-        return reg > 1 && reg != 4 ? "group 5 other than inc, dec and the near jump" : std::string_view{};
+        return reg > 1 ? Why::reserved_in_group : Why::none;
+    case '5': // inc, dec and the near indirect jump are boosted
+        if (reg == 2 || reg == 3) return Why::call;
+        return reg > 4 ? Why::reserved_in_group : Why::none;
     default:
-        return {};
+        return Why::none;
     }
 }
 
@@ -59,7 +55,7 @@ bool absolute_jump(uint8_t opcode, uint8_t modrm) { return opcode == 0xff && (mo
 
 /// The first opcode counts, and nothing else.
 Boost of_2005(const Copied& bytes, Mode mode) {
-    if (mode == Mode::k64 && is_rex(bytes[0])) return {a_prefix};
+    if (mode == Mode::k64 && is_rex(bytes[0])) return {Why::boost_prefix};
     return {reason(bo::booster_2005[bytes[0]], 0), absolute_jump(bytes[0], bytes[1])};
 }
 
@@ -73,15 +69,14 @@ Boost of_2_6_32(const Copied& bytes, Mode mode) {
         if (letter == 'E') return {reason(bo::two_byte_2_6_32[bytes[at + 1]], 0)};
         return {reason(letter, 0), absolute_jump(opcode, bytes[at + 1])};
     }
-    return {undecodable};
+    return {Why::undecodable};
 }
 
-Boost of_6_12(const Copied& bytes, Mode mode) {
-    const auto insn = linux_insn(bytes, mode);
-    if (!insn) return {undecodable};
+Boost of_6_12(const std::optional<LinuxInsn>& insn) {
+    if (!insn) return {Why::undecodable};
     if (insn->opcode_bytes == 2) return {reason(bo::two_byte_6_12[insn->second], 0)};
-    if (insn->opcode_bytes == 3) return {"a three-byte opcode"};
-    if (insn->shape.prefixes & (prefix::cs | prefix::address_size)) return {a_prefix};
+    if (insn->opcode_bytes == 3) return {Why::three_byte};
+    if (insn->shape.prefixes & (prefix::cs | prefix::address_size)) return {Why::boost_prefix};
     return {reason(bo::linux_6_12[insn->first], insn->shape.reg())};
 }
 
@@ -89,25 +84,27 @@ Boost of_6_12(const Copied& bytes, Mode mode) {
 
 uint8_t longest_boosted(BoostRules rules) { return rules == BoostRules::linux_6_12 ? 11 : 10; }
 
-Boost boostable(std::span<const uint8_t> bytes, BoostRules rules, Mode mode) {
-    const auto copied = as_copied(bytes);
+Boost boostable(const KernelCopy& copy, BoostRules rules) {
     Boost out;
     switch (rules) {
     case BoostRules::booster_2005:
-        out = of_2005(copied, mode);
+        out = of_2005(copy.bytes, copy.mode);
         break;
     case BoostRules::linux_2_6_32:
-        out = of_2_6_32(copied, mode);
+        out = of_2_6_32(copy.bytes, copy.mode);
         break;
     case BoostRules::linux_6_12:
-        out = of_6_12(copied, mode);
+        out = of_6_12(copy.insn);
         break;
     }
     if (!out.possible()) return out;
-    const auto insn = outline(copied, mode);
-    if (!insn) return {undecodable};
-    if (insn->length > longest_boosted(rules)) return {too_long};
+    if (!copy.insn) return {Why::undecodable};
+    if (copy.insn->shape.length > longest_boosted(rules)) return {Why::too_long_to_boost};
     return out;
+}
+
+Boost boostable(std::span<const uint8_t> bytes, BoostRules rules, Mode mode) {
+    return boostable(KernelCopy(bytes, mode), rules);
 }
 
 } // namespace trapline

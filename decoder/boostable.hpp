@@ -6,9 +6,8 @@
 // in 2005, are boost/'s business.
 #pragma once
 
-#include "decoder/outline.hpp"
-
-#include <string_view>
+#include "decoder/linux_insn.hpp"
+#include "decoder/why.hpp"
 
 namespace trapline {
 
@@ -16,10 +15,10 @@ namespace trapline {
 enum class BoostRules : uint8_t { booster_2005, linux_2_6_32, linux_6_12 };
 
 struct Boost {
-    std::string_view refused;    ///< why it is not boosted, in words that fit after "not boosted: "; empty: it may be
+    Why refused = Why::none;     ///< what the list says
     bool after_one_step = false; ///< the list refuses it, and the kernel boosts it once a step has shown a jump that
                                  ///< needs no correction (ff /4 and ff /5 up to 2.6.32)
-    [[nodiscard]] bool possible() const { return refused.empty() || after_one_step; }
+    [[nodiscard]] bool possible() const { return refused == Why::none || after_one_step; }
 };
 
 /// Asks the list about the instruction at the start of `bytes`; fewer than 16 are filled with zeros. An instruction
@@ -27,6 +26,7 @@ struct Boost {
 /// 64-bit mode a REX prefix is one of the prefixes that it says no to. Whether the instruction may be probed at all is
 /// another question (decoder/rules.hpp). Source: seed 002; kprobes of 2.6.32 and 6.12.
 Boost boostable(std::span<const uint8_t> bytes, BoostRules rules, Mode mode = Mode::k64);
+Boost boostable(const KernelCopy& copy, BoostRules rules);
 
 /// The longest instruction that fits the buffer beside its jump back, in bytes: 10 up to 2.6.32, 11 later.
 uint8_t longest_boosted(BoostRules rules);

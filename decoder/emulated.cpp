@@ -1,13 +1,11 @@
 #include "decoder/emulated.hpp"
 
-#include "decoder/linux_insn.hpp"
-
 #include <algorithm>
 
 namespace trapline {
 namespace {
 
-using Copied = std::array<uint8_t, kernel_copy>;
+using Copied = decltype(KernelCopy::bytes);
 
 /// The nops that the kernel writes itself, by length; 6.18 knows them. Those of 9 to 11 bytes start with a cs prefix,
 /// which is refused. Source: SDM volume 2, "NOP", recommended multi-byte sequences.
@@ -26,15 +24,6 @@ constexpr std::array<uint8_t, 8> kernel_nops[] = {
 bool is_kernel_nop(const Copied& bytes, uint8_t length) {
     if (length >= std::size(kernel_nops)) return false;
     return std::equal(bytes.begin(), bytes.begin() + length, kernel_nops[length].begin());
-}
-
-/// The immediate as the kernel's decoder keeps it: sign-extended, 0 when there is none.
-int32_t immediate(const Outline& insn, const Copied& bytes) {
-    if (insn.imm_size == 1) return static_cast<int8_t>(bytes[insn.imm_offset]);
-    if (insn.imm_size != 4) return 0;
-    uint32_t value = 0;
-    for (unsigned i = 0; i < 4; ++i) value |= static_cast<uint32_t>(bytes[insn.imm_offset + i]) << 8 * i;
-    return static_cast<int32_t>(value);
 }
 
 /// Linux looks at the opcode byte that it kept; `push` is the kind it tests last.
@@ -72,8 +61,8 @@ std::string_view defect_of(const LinuxInsn& insn, Emulated kind) {
     return {};
 }
 
-Emulation linux_emulation(const Copied& bytes, bool knows_nops) {
-    const auto insn = linux_insn(bytes);
+Emulation linux_emulation(const KernelCopy& copy, bool knows_nops) {
+    const auto& [bytes, mode, insn] = copy;
     if (!insn || insn->prefix_is_opcode) return {};
     Emulation out;
     out.length = insn->shape.length;
@@ -84,7 +73,7 @@ Emulation linux_emulation(const Copied& bytes, bool knows_nops) {
     out.kind = kind_of(*insn);
     if (out.kind == Emulated::none) return {};
     out.defect = defect_of(*insn, out.kind);
-    out.displacement = immediate(insn->shape, bytes);
+    out.displacement = immediate_of(insn->shape, bytes);
     if (out.kind == Emulated::jcc) out.condition = (insn->first == 0x0f ? insn->second : insn->first) & 15;
     if (out.kind == Emulated::push_reg) out.reg = static_cast<uint8_t>((insn->first & 7) | (insn->shape.rex ? 8 : 0));
     return out;
@@ -92,17 +81,18 @@ Emulation linux_emulation(const Copied& bytes, bool knows_nops) {
 
 } // namespace
 
-Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules) {
-    if (may_probe(bytes, rules).error != 0) return {};
-    const auto copied = as_copied(bytes);
-    if (rules != RuleSet::uprobes_2010) return linux_emulation(copied, rules == RuleSet::linux_6_18);
+Emulation emulated_by(const KernelCopy& copy, RuleSet rules) {
+    if (may_probe(copy, rules).error != 0) return {};
+    if (rules != RuleSet::uprobes_2010) return linux_emulation(copy, rules == RuleSet::linux_6_18);
     Emulation out;
-    if (copied[0] == 0x90) {
+    if (copy.bytes[0] == 0x90) {
         out.kind = Emulated::nop;
         out.length = 1;
     }
     return out;
 }
+
+Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules) { return emulated_by(KernelCopy(bytes), rules); }
 
 std::string_view name(Emulated kind) {
     constexpr std::string_view names[] = {"", "nop", "jmp", "jcc", "call", "push"};

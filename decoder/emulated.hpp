@@ -38,6 +38,7 @@ struct Emulation {
 /// refuses to probe. Bytes that are missing count as zeros. Source: uprobes of 6.12 and 6.18, and the live kernel
 /// (6.18.44); around 2010 the utrace-era uprobes knew one nop, the byte 90.
 Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules);
+Emulation emulated_by(const KernelCopy& copy, RuleSet rules);
 
 /// "nop", "jmp", "jcc", "call", "push"; "" for none.
 std::string_view name(Emulated kind);

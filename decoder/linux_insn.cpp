@@ -23,14 +23,6 @@ std::optional<uint8_t> prefix_too_many(std::span<const uint8_t> bytes, Mode mode
     return static_cast<uint8_t>(at);
 }
 
-} // namespace
-
-std::array<uint8_t, kernel_copy> as_copied(std::span<const uint8_t> bytes) {
-    std::array<uint8_t, kernel_copy> out{};
-    std::copy_n(bytes.begin(), std::min(bytes.size(), out.size()), out.begin());
-    return out;
-}
-
 std::optional<LinuxInsn> linux_insn(std::span<const uint8_t, kernel_copy> copied, Mode mode) {
     LinuxInsn out;
     // Prefixes are rare; the loop that remembers them is for instructions that start with one.
@@ -55,6 +47,13 @@ std::optional<LinuxInsn> linux_insn(std::span<const uint8_t, kernel_copy> copied
     out.opcode_bytes = shape.map == map::m0f ? 2 : 3;
     out.second = shape.map == map::m0f ? shape.opcode : shape.map == map::m0f38 ? 0x38 : 0x3a;
     return out;
+}
+
+} // namespace
+
+KernelCopy::KernelCopy(std::span<const uint8_t> from, Mode in_mode) : mode(in_mode) {
+    std::copy_n(from.begin(), std::min(from.size(), bytes.size()), bytes.begin());
+    insn = linux_insn(bytes, mode);
 }
 
 } // namespace trapline

@@ -15,9 +15,6 @@ namespace trapline {
 /// What a kernel copies from the file before it looks at the instruction, in bytes.
 inline constexpr size_t kernel_copy = 16;
 
-/// `bytes` cut or filled with zeros to what the kernel copies, as it does at the end of a file.
-std::array<uint8_t, kernel_copy> as_copied(std::span<const uint8_t> bytes);
-
 /// The kernel's view. `shape` is ours; in the case of a prefix too many it has the prefixes before it and the length.
 struct LinuxInsn {
     Outline shape;
@@ -31,8 +28,16 @@ struct LinuxInsn {
     [[nodiscard]] bool opcode_misread() const { return shape.vector() || shape.rex2; }
 };
 
-/// The instruction at the start of what the kernel has copied; nullopt where its decoder gives up (ENOEXEC).
-std::optional<LinuxInsn> linux_insn(std::span<const uint8_t, kernel_copy> copied, Mode mode = Mode::k64);
+/// What the kernel has copied from the file, and what its decoder makes of the start. The rules take this, so that
+/// whoever asks several of them decodes once.
+struct KernelCopy {
+    /// Missing bytes count as zeros, as at the end of a file.
+    explicit KernelCopy(std::span<const uint8_t> from, Mode in_mode = Mode::k64);
+
+    std::array<uint8_t, kernel_copy> bytes{};
+    Mode mode;
+    std::optional<LinuxInsn> insn; ///< nullopt where the decoder gives up (ENOEXEC)
+};
 
 /// 26, 2e, 36, 3e and f0: uprobes refuse them in any kernel so far.
 inline bool is_refused_prefix(uint8_t b) { return b == 0x26 || b == 0x2e || b == 0x36 || b == 0x3e || b == 0xf0; }

@@ -289,4 +289,13 @@ Decoded decode(std::span<const uint8_t> bytes, Outline& out, Mode mode) {
     return Pass(bytes, out, mode).run();
 }
 
+int32_t immediate_of(const Outline& insn, std::span<const uint8_t> bytes) {
+    uint32_t value = 0;
+    if (insn.imm_size > 4) return 0;
+    for (unsigned i = 0; i < insn.imm_size; ++i) value |= static_cast<uint32_t>(bytes[insn.imm_offset + i]) << 8 * i;
+    if (insn.imm_size == 1) return static_cast<int8_t>(value);
+    if (insn.imm_size == 2) return static_cast<int16_t>(value);
+    return insn.imm_size == 4 ? static_cast<int32_t>(value) : 0;
+}
+
 } // namespace trapline

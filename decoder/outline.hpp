@@ -73,4 +73,8 @@ inline std::optional<Outline> outline(std::span<const uint8_t> bytes, Mode mode 
     return out;
 }
 
+/// The immediate of `insn`, whose bytes are given, sign-extended; 0 when it has none or one of other than 1, 2 or 4
+/// bytes. Of a relative branch this is the displacement from its end.
+int32_t immediate_of(const Outline& insn, std::span<const uint8_t> bytes);
+
 } // namespace trapline

@@ -6,9 +6,8 @@
 // that is refused, and so are some AVX loads.
 #pragma once
 
-#include <cstdint>
-#include <span>
-#include <string_view>
+#include "decoder/linux_insn.hpp"
+#include "decoder/why.hpp"
 
 namespace trapline {
 
@@ -17,14 +16,16 @@ enum class RuleSet : uint8_t { uprobes_2010, linux_6_12, linux_6_18 };
 /// Errors as a kernel returns them. ENOTSUPP is a number of the kernel's own that user space has no name for.
 inline constexpr int enotsupp = -524, enoexec = -8, eperm = -1;
 
-/// The answer for one instruction: 0, or a negative errno with the reason in words that fit after "refused: ".
+/// The answer for one instruction: 0, or a negative errno with the reason, whose words fit after "refused: ".
 struct Verdict {
     int error = 0;
+    Why why = Why::none;
     std::string_view reason;
 };
 
 /// May the instruction at the start of `bytes` be probed in a 64-bit task? Kernels look at 15 bytes or more: what is
 /// missing at the end of a file counts as zeros. Source: facts of Linux 6.12's source and scans of 6.18.44.
 Verdict may_probe(std::span<const uint8_t> bytes, RuleSet rules);
+Verdict may_probe(const KernelCopy& copy, RuleSet rules);
 
 } // namespace trapline

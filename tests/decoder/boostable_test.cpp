@@ -25,7 +25,7 @@ TEST_CASE("the list of 2005 is the mail's list") {
         for (const auto& [first, last] : list) listed = listed || (first <= op && op <= last);
         const uint8_t code[] = {static_cast<uint8_t>(op)};
         const Boost b = boostable(code, BoostRules::booster_2005, Mode::k32);
-        CHECK_MESSAGE(b.refused.empty() == !listed, "opcode " << op);
+        CHECK_MESSAGE((b.refused == Why::none) == !listed, "opcode " << op);
     }
 }
 
