@@ -1,10 +1,10 @@
 // live_counter: runs a program on the live kernel with uprobes on it and counts their hits.
 //
-//     live_counter --json FILE [--root DIR] [--cpus N] [-p OFFSET:PATH]... -- PROGRAM [ARGS...]
+//     live_counter --json FILE [--root DIR] [--cpus N] [-p OFFSET:PATH]... [-r OFFSET:PATH]... -- PROGRAM [ARGS...]
 //
 // This is the outside judge of the tests in this folder: the numbers that the emulation is held against are read from
-// here when the test runs, never from a recording. Each probe is an entry probe at a file offset, through perf's
-// `uprobe` PMU. Every event is a file descriptor of this process, so nothing stays behind however it ends. The program
+// here when the test runs, never from a recording. Each probe is at a file offset, an entry probe with -p and a return
+// probe with -r, through perf's `uprobe` PMU. Every event is a file descriptor of this process, so nothing stays behind however it ends. The program
 // keeps standard input, output and error; the environment is the caller's. PATH is this process's; PROGRAM and what it
 // opens are below DIR, if one is given: its root folder, with a /proc.
 //
@@ -46,6 +46,7 @@ namespace {
 struct Probe {
     std::uint64_t offset = 0;
     std::string path;
+    bool at_return = false;
     std::vector<int> fds; // one event for each CPU that the program may use
     int error = 0;        // errno of perf_event_open
     std::uint64_t hits = 0;
@@ -87,6 +88,7 @@ void open_probe(std::uint32_t pmu, Probe& probe, const std::vector<int>& cpus) {
     attr.type = pmu;
     attr.config1 = reinterpret_cast<std::uintptr_t>(probe.path.c_str()); // uprobe_path
     attr.config2 = probe.offset;                                         // probe_offset
+    attr.config = probe.at_return ? 1 : 0;                               // retprobe
     for (const int cpu : cpus) {
         const long fd = ::syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
         if (fd < 0) {
@@ -160,13 +162,13 @@ int main(int argc, char** argv) {
             root = value;
         else if (option == "--cpus")
             most_cpus = std::strtoul(value.c_str(), nullptr, 10);
-        else if (option == "-p" && colon != std::string::npos)
-            probes.push_back({std::strtoull(value.c_str(), nullptr, 0), value.substr(colon + 1), {}});
+        else if ((option == "-p" || option == "-r") && colon != std::string::npos)
+            probes.push_back({std::strtoull(value.c_str(), nullptr, 0), value.substr(colon + 1), option == "-r", {}});
         else
             stop(2, "wrong argument " + option + " " + value);
     }
     if (json.empty() || at + 1 >= argc)
-        stop(2, "usage: live_counter --json FILE [--root DIR] [--cpus N] [-p OFFSET:PATH]... -- PROGRAM [ARGS...]");
+        stop(2, "usage: live_counter --json FILE [--root DIR] [--cpus N] [-p OFFSET:PATH]... [-r OFFSET:PATH]... -- PROGRAM [ARGS...]");
     const std::uint32_t pmu = uprobe_pmu();
 
     const std::vector<int> cpus = choose_cpus(most_cpus);
