@@ -5,15 +5,51 @@
 
 namespace trapline {
 namespace {
-constexpr std::array kDialects = {
-    Dialect{"uprobes-2010", "seed 004, sections 4 and 5", RuleSet::uprobes_2010, true, true, true, false, false,
-            -EEXIST, true},
-    Dialect{"linux-6.12", "Linux 6.12.117", RuleSet::linux_6_12, false, false, false, true, true, enotsupp, true},
-    Dialect{"linux-6.18", "Linux 6.18.44, measured", RuleSet::linux_6_18, false, false, false, true, true, enotsupp,
-            true},
-    Dialect{"fixed", "linux-6.18 without its known defects", RuleSet::linux_6_18, false, false, false, true, true,
-            enotsupp, false},
+
+constexpr Dialect k2010 = {
+    .name = "uprobes-2010",
+    .source = "seed 004, sections 4 and 5",
+    .rules = RuleSet::uprobes_2010,
+    .one_per_address = true,
+    .per_process = true,
+    .needs_mapping = true,
+    .drops_copies = false,
+    .skips_writable = false,
+    .breakpoint_error = -EEXIST,
+    .leaks_step = true,
 };
+
+constexpr Dialect kLinux6_12 = {
+    .name = "linux-6.12",
+    .source = "Linux 6.12.117",
+    .rules = RuleSet::linux_6_12,
+    .one_per_address = false,
+    .per_process = false,
+    .needs_mapping = false,
+    .drops_copies = true,
+    .skips_writable = true,
+    .breakpoint_error = enotsupp,
+    .leaks_step = true,
+};
+
+constexpr Dialect linux_6_18() {
+    Dialect d = kLinux6_12;
+    d.name = "linux-6.18";
+    d.source = "Linux 6.18.44, measured";
+    d.rules = RuleSet::linux_6_18;
+    return d;
+}
+
+constexpr Dialect fixed() {
+    Dialect d = linux_6_18();
+    d.name = "fixed";
+    d.source = "linux-6.18 without its known defects";
+    d.leaks_step = false;
+    return d;
+}
+
+constexpr std::array kDialects = {k2010, kLinux6_12, linux_6_18(), fixed()};
+
 } // namespace
 
 std::span<const Dialect> dialects() { return kDialects; }

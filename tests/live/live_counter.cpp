@@ -4,9 +4,9 @@
 //
 // This is the outside judge of the tests in this folder: the numbers that the emulation is held against are read from
 // here when the test runs, never from a recording. Each probe is at a file offset, an entry probe with -p and a return
-// probe with -r, through perf's `uprobe` PMU. Every event is a file descriptor of this process, so nothing stays behind however it ends. The program
-// keeps standard input, output and error; the environment is the caller's. PATH is this process's; PROGRAM and what it
-// opens are below DIR, if one is given: its root folder, with a /proc.
+// probe with -r, through perf's `uprobe` PMU. Every event is a file descriptor of this process, so nothing stays behind
+// however it ends. The program keeps standard input, output and error; the environment is the caller's. PATH is this
+// process's; PROGRAM and what it opens are below DIR, if one is given: its root folder, with a /proc.
 //
 // The program runs on one CPU or the first N that it may use. Each is an event per probe, and closing one takes the
 // kernel a grace period, so that many CPUs cost time.
@@ -168,7 +168,8 @@ int main(int argc, char** argv) {
             stop(2, "wrong argument " + option + " " + value);
     }
     if (json.empty() || at + 1 >= argc)
-        stop(2, "usage: live_counter --json FILE [--root DIR] [--cpus N] [-p OFFSET:PATH]... [-r OFFSET:PATH]... -- PROGRAM [ARGS...]");
+        stop(2, "usage: live_counter --json FILE [--root DIR] [--cpus N] [-p OFFSET:PATH]... [-r OFFSET:PATH]... -- "
+                "PROGRAM [ARGS...]");
     const std::uint32_t pmu = uprobe_pmu();
 
     const std::vector<int> cpus = choose_cpus(most_cpus);
