@@ -1,11 +1,23 @@
 #include "scenarios/text_state.hpp"
 
-#include "emu/check.hpp"
-
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace trapline {
+namespace {
+
+std::string sentence(const Record& miss, const TextState::Place* place, const Record* closed, const PlaceNames& names) {
+    std::string text = fmt::format("{} executed the instruction at {} on CPU {} ", miss.task,
+                                   place_name(names, miss.object), miss.cpu);
+    if (place == nullptr) return text + "while no breakpoint had been put there yet: no handler ran.";
+    if (place->byte == TextState::Byte::breakpoint)
+        return text + fmt::format("although int3 stood there since event {}: no handler ran.", place->since);
+    text += fmt::format("after {} had put the original byte back (event {})", place->by, place->since);
+    if (closed == nullptr) return text + "; int3 did not come back: no handler ran.";
+    return text +
+           fmt::format(" and before {} put int3 there again (event {}): no handler ran.", closed->task, closed->number);
+}
+
+} // namespace
 
 std::optional<TextState::Byte> TextState::written(const Record& r) {
     if (r.kind != Record::Kind::event) return std::nullopt;
@@ -49,25 +61,23 @@ std::string place_name(const PlaceNames& names, Addr address) {
     return fmt::format("{:#x}", address);
 }
 
-std::string explain(std::span<const Record> records, std::size_t index, const PlaceNames& names) {
-    TL_CHECK(index < records.size() && records[index].kind == Record::Kind::miss, "record {} is no miss", index);
-    const Record& miss = records[index];
+std::map<std::size_t, std::string> explain_misses(std::span<const Record> records, const PlaceNames& names) {
+    // Backwards for who closed the window, forwards for who had opened it.
+    std::map<TextState::Key, const Record*> next;
+    std::map<std::size_t, const Record*> closed;
+    for (std::size_t i = records.size(); i-- > 0;) {
+        const Record& r = records[i];
+        if (TextState::written(r) == TextState::Byte::breakpoint) next[{r.space, r.object}] = &r;
+        if (r.kind == Record::Kind::miss) closed[i] = next[{r.space, r.object}];
+    }
+    std::map<std::size_t, std::string> sentences;
     TextState state;
-    for (const Record& r : records.first(index)) state.apply(r);
-    std::string text = fmt::format("{} executed the instruction at {} on CPU {} ", miss.task,
-                                   place_name(names, miss.object), miss.cpu);
-    const TextState::Place* place = state.at(miss.space, miss.object);
-    if (place == nullptr) return text + "while no breakpoint had been put there yet: no handler ran.";
-    if (place->byte == TextState::Byte::breakpoint)
-        return text + fmt::format("although int3 stood there since event {}: no handler ran.", place->since);
-    text += fmt::format("after {} had put the original byte back (event {})", place->by, place->since);
-    const auto rest = records.subspan(index);
-    const auto closed = std::find_if(rest.begin(), rest.end(), [&](const Record& r) {
-        return r.space == miss.space && r.object == miss.object && TextState::written(r) == TextState::Byte::breakpoint;
-    });
-    if (closed == rest.end()) return text + "; int3 did not come back: no handler ran.";
-    return text +
-           fmt::format(" and before {} put int3 there again (event {}): no handler ran.", closed->task, closed->number);
+    for (std::size_t i = 0; i < records.size() && !closed.empty(); ++i) {
+        state.apply(records[i]);
+        if (records[i].kind == Record::Kind::miss)
+            sentences[i] = sentence(records[i], state.at(records[i].space, records[i].object), closed[i], names);
+    }
+    return sentences;
 }
 
 } // namespace trapline

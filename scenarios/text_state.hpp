@@ -1,8 +1,8 @@
 // scenarios/text_state.hpp: what a CPU would fetch at a probe point, replayed from a run's records.
 //
 // The answer to "who can notice" is mostly this: for how long did something else than the breakpoint stand at the probe
-// point, and who ran into it. TextState follows the text-writing steps of the records, one after the other; explain()
-// says of a miss in one sentence who had opened the window. Read next: scenarios/picture.hpp.
+// point, and who ran into it. TextState follows the text-writing steps of the records, one after the other;
+// explain_misses() says in one sentence who had opened the window. Read next: scenarios/picture.hpp.
 #pragma once
 
 #include "scenarios/record.hpp"
@@ -48,7 +48,8 @@ using PlaceNames = std::map<Addr, std::string>;
 /// ":hot", ":hot+3" for an address up to 15 bytes behind a named one, else "0x401050".
 [[nodiscard]] std::string place_name(const PlaceNames& names, Addr address);
 
-/// One sentence for the miss at `index`: who ran what, and why no breakpoint was there.
-[[nodiscard]] std::string explain(std::span<const Record> records, std::size_t index, const PlaceNames& names);
+/// A sentence for each miss, by its index: who ran what, and why no breakpoint was there.
+[[nodiscard]] std::map<std::size_t, std::string> explain_misses(std::span<const Record> records,
+                                                                const PlaceNames& names);
 
 } // namespace trapline

@@ -27,6 +27,7 @@ inline constexpr int run_failed = 125;
 int run_command(const Arguments& arguments);
 int replay_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);
+int show_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 
 } // namespace trapline

@@ -1,28 +1,50 @@
-// tools/event_log.hpp: the event log as lines of JSON (--log).
+// tools/event_log.hpp: the event log as a file: lines of JSON (--log), written here and read again.
 //
-// One line an event, in the machine's one total order, each with the same keys:
-//   {"number":17,"time":5123,"cpu":1,"task":"t2","serial":2,"step":"trap","object":4198401,"value":0,"text":""}
-// `time` is the virtual time of the CPU, in cycles; `object` and `value` mean what the step says (emu/kernel/log.hpp).
+// The first line says what was run, the last how it ended; between them stands one line for each event, in the
+// machine's one total order, each with the same keys:
+//   {"number":17,"time":5123,"cpu":1,"task":"t2","serial":2,"step":"trap","object":4198401,"value":0,"text":"",
+//    "cost":640,"space":1,"frames":35}
+// `time` is the virtual time of the CPU in cycles when the step was done, `cost` how long it took, `space` the address
+// space that it concerns, `frames` the physical frames in use; `object` and `value` mean what the step says
+// (emu/kernel/log.hpp). An execution that a probe missed is a line {"missed":{...}}, written when it becomes certain;
+// its `number` is that of the event that it follows. The first line is {"log":1,...}, the last {"end":{...}}, what
+// `run --json` prints. Read next: tools/run_outputs.hpp.
 #pragma once
 
-#include "emu/kernel/kernel.hpp"
+#include "scenarios/record.hpp"
+#include "scenarios/text_state.hpp"
 #include "tools/output_file.hpp"
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 namespace trapline {
 
-class EventLog {
-  public:
-    explicit EventLog(OutputFile file) : file_(std::move(file)) {}
-    void write(const Event& event, const Kernel& kernel);
-    [[nodiscard]] Result<void> commit() { return file_.commit(); }
+/// The line of one record, without its end.
+[[nodiscard]] std::string log_line(const Record& record);
 
-  private:
-    const std::string& task_name(std::uint32_t serial, const Kernel& kernel);
-    OutputFile file_;
-    std::vector<std::string> names_; // by serial number: a task that is gone keeps its name
+/// The first line: what is about to run. `scenario` may be nullptr.
+[[nodiscard]] std::string log_header(const RunRequest& request, const Scenario* scenario);
+
+/// The last line.
+[[nodiscard]] std::string log_footer(const RunRequest& request, const RunReport& report);
+
+/// The schedule as it would be given to --schedule.
+[[nodiscard]] std::string schedule_text(const RunRequest& request);
+
+/// A log that was read again.
+struct LogFile {
+    nlohmann::ordered_json header; ///< null when the log has none
+    nlohmann::ordered_json end;    ///< null when the run was cut short
+    std::vector<Record> records;   ///< misses in their places
+
+    [[nodiscard]] PlaceNames names() const;
+    /// Cycles a second of the cost profile.
+    [[nodiscard]] std::uint64_t hz() const;
 };
+
+/// Reads a log; "-" is standard input. Errors name the line.
+[[nodiscard]] Result<LogFile> read_log(const std::string& path);
 
 } // namespace trapline

@@ -23,6 +23,7 @@ constexpr Subcommand kSubcommands[] = {
     {"run", "[OPTIONS] -- PROGRAM [ARGS...]", "run a program with probes", run_command},
     {"replay", "SCENARIO.toml... [--token TOKEN]", "run scenario files and check what they expect", replay_command},
     {"compare", "SCENARIO.toml | -- PROGRAM ARGS...", "one table, a row for each strategy", compare_command},
+    {"show", "LOG [--columns|--mermaid]", "an event log as a picture made of text", show_command},
     {"list", "strategies|dialects|profiles|prices|steps|syscalls", "what there is to choose from", list_command},
     {"explore", "", "", nullptr},
     {"coverage", "", "", nullptr},

@@ -133,11 +133,9 @@ void MachineOptions::add_to(CommandLine& line) {
     line.values("--write", write, "where the guest may write; may be repeated", "DIR");
     line.values("--env", environment, "add to the guest's environment; may be repeated", "NAME=VALUE");
     line.value("--limit", limit, "stop after that many instructions", "N");
-    line.value("--trace", trace, "(not in this version)", "FILE");
 }
 
 Result<void> MachineOptions::apply(RunRequest& request) const {
-    if (trace) return fail("--trace is not in this version", "--log FILE writes every event as a line of JSON");
     for (const std::string& probe : probes) {
         auto spec = parse_probe_spec(probe);
         if (!spec) return tl::make_unexpected(spec.error());

@@ -2,9 +2,9 @@
 #include "boost/catalogue.hpp"
 #include "scenarios/results.hpp"
 #include "scenarios/text.hpp"
-#include "tools/event_log.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/options.hpp"
+#include "tools/run_outputs.hpp"
 #include "tools/scenario_run.hpp"
 
 #include <algorithm>
@@ -31,7 +31,8 @@ constexpr const char* kFooter =
 struct ReplayOptions {
     MachineOptions machine;
     std::vector<std::string> files;
-    std::optional<std::string> token, guests, json, junit, log;
+    OutputOptions outputs;
+    std::optional<std::string> token, guests, json, junit;
     bool tap = false, github = false;
 };
 
@@ -126,16 +127,19 @@ class Replay {
             into.emplace(std::move(*file));
             return true;
         };
-        std::optional<OutputFile> log;
-        if (!open("--json", options_.json, json_) || !open("--junit", options_.junit, junit_) ||
-            !open("--log", options_.log, log))
-            return false;
-        if (!log) return true;
+        if (!open("--json", options_.json, json_) || !open("--junit", options_.junit, junit_)) return false;
+        const auto given = options_.outputs.given();
+        if (!given) return true;
         std::size_t rows = 0;
         for (const ReadyScenario& ready : scenarios_)
             rows += strategies_.empty() ? ready.strategies().size() : strategies_.size();
-        if (rows != 1) return wrong({"--log: one log holds one run", "name one file and one --strategy", {}, 0});
-        log_.emplace(std::move(*log));
+        if (rows != 1)
+            return wrong({*given + ": one file holds one run", "name one scenario and one --strategy", {}, 0});
+        if (!token_ && !options_.machine.schedule && requests(scenarios_.front(), "").size() != 1)
+            return wrong({*given + ": one file holds one run", "choose one with --schedule or --token", {}, 0});
+        auto outputs = RunOutputs::open(options_.outputs);
+        if (!outputs) return wrong(outputs.error());
+        outputs_.emplace(std::move(*outputs));
         return true;
     }
 
@@ -155,13 +159,15 @@ class Replay {
             if (token_) request.schedule = *token_;
             request.standard.in = ready.input.rewound();
             request.interrupted = interrupted_;
-            if (log_) request.log = [this](const Event& event, const Kernel& kernel) { log_->write(event, kernel); };
+            if (outputs_) outputs_->attach(request, &ready.scenario);
             const auto report = run_program(request);
             if (!report) {
                 if (!report.error().hint.empty()) complain(report.error());
                 return error_row(ready.scenario, strategy, report.error());
             }
             warn(ready, *report);
+            if (outputs_)
+                if (const auto done = outputs_->finish(request, *report); !done) unwritten_ = !wrong(done.error());
             if (interrupted_by() != 0) return {};
             trial.add(request, *report);
         }
@@ -191,11 +197,7 @@ class Replay {
                 code = exit_status::misuse;
             }
         }
-        if (log_)
-            if (const auto done = log_->commit(); !done) {
-                complain(done.error());
-                code = exit_status::misuse;
-            }
+        if (unwritten_) code = exit_status::misuse;
         if (interrupted_by() != 0) complain({fmt::format("interrupted after {} results", rows_.size()), {}, {}, 0});
         return code;
     }
@@ -205,8 +207,9 @@ class Replay {
     std::vector<std::string> strategies_; // empty: each scenario's own
     std::optional<Token> token_;
     std::optional<OutputFile> json_, junit_;
-    std::optional<EventLog> log_;
-    bool plain_ = true; // rows as text go to standard output
+    std::optional<RunOutputs> outputs_;
+    bool unwritten_ = false; // what was to be left behind could not be written, and that was said
+    bool plain_ = true;      // rows as text go to standard output
     const std::atomic<bool>* interrupted_ = nullptr;
     std::vector<ResultRow> rows_;
     std::vector<std::string> warned_;
@@ -225,7 +228,7 @@ int replay_command(const Arguments& arguments) {
     line.value("--junit", options.junit, "write JUnit XML; - for standard output", "FILE");
     line.flag("--tap", options.tap, "print TAP 13 instead of text");
     line.flag("--github", options.github, "also print annotations for GitHub workflows");
-    line.value("--log", options.log, "write every event of the run as a line of JSON", "FILE");
+    options.outputs.add_to(line);
     options.machine.add_to(line);
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;
     // What a shell pattern became may as well stand behind "--".

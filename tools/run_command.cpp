@@ -1,10 +1,10 @@
 // `trapline run`: one run of a program with probes, which behaves like the program itself.
 #include "emu/check.hpp"
 #include "tools/descriptors.hpp"
-#include "tools/event_log.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/json_out.hpp"
 #include "tools/options.hpp"
+#include "tools/run_outputs.hpp"
 #include "tools/run_table.hpp"
 
 #include <fmt/format.h>
@@ -31,7 +31,8 @@ constexpr const char* kFooter =
 
 struct RunOptions {
     MachineOptions machine;
-    std::optional<std::string> json, log;
+    OutputOptions outputs;
+    std::optional<std::string> json;
     bool quiet = false;
 };
 
@@ -77,18 +78,14 @@ int ending(const RunRequest& request, const RunReport& report) {
 /// Runs what was understood; an error of ours on the way is 125 unless it says otherwise.
 Result<int> run(const RunOptions& options, RunRequest& request) {
     std::optional<OutputFile> json;
-    std::optional<EventLog> log;
     if (options.json) {
         auto file = OutputFile::open("--json", *options.json);
         if (!file) return tl::make_unexpected(file.error());
         json.emplace(std::move(*file));
     }
-    if (options.log) {
-        auto file = OutputFile::open("--log", *options.log);
-        if (!file) return tl::make_unexpected(file.error());
-        log.emplace(std::move(*file));
-        request.log = [&log](const Event& event, const Kernel& kernel) { log->write(event, kernel); };
-    }
+    auto outputs = RunOutputs::open(options.outputs);
+    if (!outputs) return tl::make_unexpected(outputs.error());
+    outputs->attach(request, nullptr);
     request.interrupted = catch_interrupts();
     auto report = run_program(request);
     if (!report) return tl::make_unexpected(report.error());
@@ -99,8 +96,7 @@ Result<int> run(const RunOptions& options, RunRequest& request) {
         const bool cut_short = report->diverged || report->outcome != Outcome::Kind::exited;
         if (!request.probes.empty() || cut_short) fmt::print(stderr, "{}", run_table(request, *report));
     }
-    if (log)
-        if (auto done = log->commit(); !done) return tl::make_unexpected(done.error());
+    if (auto done = outputs->finish(request, *report); !done) return tl::make_unexpected(done.error());
     if (json) {
         json->write(run_json(request, options.machine.schedule.value_or("rr"), *report));
         if (auto done = json->commit(); !done) return tl::make_unexpected(done.error());
@@ -117,7 +113,7 @@ int run_command(const Arguments& arguments) {
                      kProbeHelp + std::string("\n") + kFooter);
     options.machine.add_to(line);
     line.value("--json", options.json, "write the result; - for standard output", "FILE");
-    line.value("--log", options.log, "write every event as a line of JSON", "FILE");
+    options.outputs.add_to(line);
     line.flag("--quiet,-q", options.quiet, "print no table and no warnings");
     if (const auto over = line.parse(arguments, exit_status::run_failed)) return *over;
 

@@ -176,12 +176,8 @@ class Options(harness.CommandTest):
         self.refused(125, "--strategy", "run", "--strategy")
         self.refused(2, "--token", "replay", "--token")
 
-    def test_traces_are_not_in_this_version(self):
-        self.refuse("not in this version", "--trace", os.path.join(self.folder, "trace"))
-        self.assertEqual(os.listdir(self.folder), [])
-
     def test_outputs_that_cannot_be_written_are_found_before_anything_runs(self):
-        for option in ("--json", "--log"):
+        for option in ("--json", "--log", "--trace"):
             result = self.refuse([option, "/nosuch/folder/file"], option, "/nosuch/folder/file")
             self.assertEqual(result.out, "", "the guest has printed something")
             self.refuse(option, option, self.folder)

@@ -153,8 +153,13 @@ class Results(harness.CommandTest):
         log = os.path.join(self.folder, "log")
         self.race("--log", log)
         with open(log) as file:
-            events = [json.loads(line) for line in file]
-        keys = ["number", "time", "cpu", "task", "serial", "step", "object", "value", "text"]
+            lines = [json.loads(line) for line in file]
+        # A line before them says what was run, one behind them how it ended; misses are no events.
+        self.assertEqual(lines[0]["probes"], [":hot"])
+        self.assertEqual(lines[-1]["end"]["probes"][0]["missed"], sum("missed" in line for line in lines))
+        events = [line for line in lines[1:-1] if "missed" not in line]
+        self.assertEqual(lines[-1]["end"]["events"], len(events))
+        keys = ["number", "time", "cpu", "task", "serial", "step", "object", "value", "text", "cost", "space", "frames"]
         self.assertTrue(events)
         for number, event in enumerate(events, 1):
             self.assertEqual(list(event), keys)

@@ -112,13 +112,14 @@ TEST_CASE("no line is wider than a hundred columns, whoever takes part") {
 TEST_CASE("a miss is explained by who opened the window and who closed it") {
     const std::vector<Record> records = missed_probe();
     CHECK(
-        explain(records, 5, {{kHot, ":hot"}}) ==
+        explain_misses(records, {{kHot, ":hot"}}).at(5) ==
         "t2 executed the instruction at :hot on CPU 1 after t1 had put the original byte back (event 5) and before t1 "
         "put int3 there again (event 8): no handler ran.");
     Story early;
     early.miss("t2");
-    CHECK(explain(early.records, 0, {}) == "t2 executed the instruction at 0x401050 on CPU 1 while no breakpoint had "
-                                           "been put there yet: no handler ran.");
+    CHECK(explain_misses(early.records, {}).at(0) ==
+          "t2 executed the instruction at 0x401050 on CPU 1 while no breakpoint had "
+          "been put there yet: no handler ran.");
 }
 
 TEST_CASE("a forked process begins with its parent's bytes and goes its own way") {
