@@ -1,5 +1,7 @@
 #include "loader/host_fd.hpp"
 
+#include "emu/snapshot/descriptors.hpp"
+
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
@@ -7,8 +9,10 @@
 
 namespace trapline {
 
+HostFd::HostFd(int fd) : fd_(fd) { descriptors::opened(fd); }
+
 HostFd::~HostFd() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) descriptors::close(fd_);
 }
 
 OrErrno<HostFd> open_below(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode,

@@ -22,7 +22,7 @@ inline tl::unexpected<int> refuse(int error) { return tl::make_unexpected(-error
 class HostFd {
   public:
     HostFd() = default;
-    explicit HostFd(int fd) : fd_(fd) {}
+    explicit HostFd(int fd);
     HostFd(HostFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     HostFd& operator=(HostFd&& other) noexcept {
         std::swap(fd_, other.fd_);
@@ -31,7 +31,6 @@ class HostFd {
     ~HostFd();
 
     [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
     explicit operator bool() const { return fd_ >= 0; }
 
   private:

@@ -8,11 +8,17 @@
 namespace trapline {
 
 Context::Context(uc_struct* engine) : engine_(engine) {
-    uc_err e = uc_context_alloc(engine_, &saved_);
+    uc_context* made = nullptr;
+    const uc_err e = uc_context_alloc(engine_, &made);
     TL_CHECK(e == UC_ERR_OK, "context: {}", uc_strerror(e));
+    // The engine takes its memory from malloc. A thread's registers are part of the machine and lie where it does.
+    const std::size_t bytes = uc_context_size(engine_);
+    saved_ = static_cast<uc_context*>(::operator new(bytes));
+    std::memcpy(static_cast<void*>(saved_), static_cast<const void*>(made), bytes);
+    uc_context_free(made);
 }
 
-Context::~Context() { uc_context_free(saved_); }
+Context::~Context() { ::operator delete(static_cast<void*>(saved_)); }
 
 void Context::copy_from(const Context& other) {
     std::memcpy(static_cast<void*>(saved_), static_cast<const void*>(other.saved_), uc_context_size(engine_));

@@ -79,10 +79,12 @@ Exit Cpu::run(std::uint64_t budget) {
         close_registers();
         uc_err err = uc_emu_start(engine_->uc, start, 0, 0, 0);
         open_registers();
+        const bool stepped = stepping_;
         if (stepping_) end_stepping();
         TL_CHECK(why_ != Why::none, "the CPU engine stopped by itself at {:#x}: {}", get(Reg::rip), uc_strerror(err));
         if (why_ == Why::exit) break;
-        step = why_ == Why::step;
+        if (why_ == Why::stale) translate_anew();
+        step = why_ == Why::step || (why_ == Why::stale && stepped);
     }
     if (exit_.kind == Exit::Kind::exception && exit_.vector < 32) clear_fault();
     return exit_;
@@ -109,8 +111,40 @@ void Cpu::request_step(Addr pc, std::uint32_t size) {
 
 void Cpu::on_slow_block(Addr pc, std::uint32_t size) {
     if (why_ != Why::none) return; // on the way out: the engine finishes what it was doing
+    if (!current(pc, size)) return;
     if (stepping_ && !enter_step(pc)) return;
     look(pc, size);
+}
+
+/// False when the block was translated from other bytes than stand there now; it is then not entered.
+bool Cpu::current(Addr pc, std::uint32_t size) {
+    for (Addr at = pc; at < pc + size;) {
+        const std::size_t part = std::min<Addr>(pc + size, page_floor(at) + kPageSize) - at;
+        PhysAddr p = 0;
+        if (translate(at, p) &&
+            !blocks_->translated_from(p, {frames_.ram() + p, part}, frames_.ram() + page_floor(p))) {
+            stale_pc_ = pc;
+            stale_size_ = size;
+            stop(Why::stale);
+            return false;
+        }
+        at += part;
+    }
+    return true;
+}
+
+/// Drops the stale block, and all others that touch its bytes.
+void Cpu::translate_anew() {
+    for (Addr at = stale_pc_; at < stale_pc_ + stale_size_;) {
+        const std::size_t part = std::min<Addr>(stale_pc_ + stale_size_, page_floor(at) + kPageSize) - at;
+        PhysAddr p = 0;
+        if (translate(at, p)) {
+            blocks_->forget(p, part);
+            blocks_->retranslated(p, {frames_.ram() + p, part});
+            uc_ctl_remove_cache(engine_->uc, at, at + part);
+        }
+        at += part;
+    }
 }
 
 void Cpu::look(Addr pc, std::uint32_t size) {
@@ -124,9 +158,9 @@ void Cpu::look(Addr pc, std::uint32_t size) {
         std::array<std::uint8_t, kLongestBlock> bytes;
         info = Blocks::decode({bytes.data(), peek(pc, bytes.data(), std::min<std::size_t>(size, bytes.size()))});
     } else {
-        info = blocks_.look_up(at, {frames_.ram() + at, size});
-        std::uint32_t* words = blocks_.page(page_floor(at));
-        if (!info.special) words[at & kPageMask] = Blocks::word(size, info.count);
+        info = blocks_->look_up(at, {frames_.ram() + at, size});
+        if (!info.special) blocks_->note(at, size, info.count);
+        std::uint32_t* words = blocks_->page(page_floor(at));
         if (!fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
             fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), words};
     }
@@ -136,8 +170,9 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     const bool goes_on = info.ends_in_rep && info.count == 1 && pc == rep_at_ && last_pc_ == rep_block_;
     const std::int64_t count = goes_on ? 0 : info.count;
     if (count > remaining_) {
-        if (remaining_ == 0) return leave(Exit::Kind::budget);
-        return request_step(pc, size);
+        if (remaining_ != 0) return request_step(pc, size);
+        step_pending_ = false; // not entered after all
+        return leave(Exit::Kind::budget);
     }
     // Only now is it certain that the instruction here is entered: a watch is reported once for each time it is.
     if (fetch_->any_watch() && !goes_on && !look_at_watches(pc, size)) return;
@@ -159,6 +194,7 @@ bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
     close_registers();
     if (!execute) {
         reported_watch_ = pc;
+        step_pending_ = false;
         leave(Exit::Kind::watch);
         return false;
     }
@@ -167,8 +203,8 @@ bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
 }
 
 void Cpu::on_interrupt(unsigned vec) {
-    // The engine's #DB after a `syscall` under TF comes before the call has been served: the kernel raises it when it has
-    // (Exit::trap_flag).
+    // The engine's #DB after a `syscall` under TF comes before the call has been served: the kernel raises it when it
+    // has (Exit::trap_flag).
     if (why_ != Why::none) return;
     open_registers();
     on_exception(vec);

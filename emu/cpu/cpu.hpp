@@ -93,6 +93,12 @@ class Cpu {
     void use(PhysAddr root, FetchMap& fetch);
     /// Switches to an address space without user pages, for when the current one is about to go.
     void use_idle();
+    /// No address space is in use, and none of the registers here counts: what the engine holds may be stale after
+    /// this (emu/snapshot/snapshot.hpp). The next `use` and `load` set it right.
+    void let_go() {
+        root_ = 0;
+        fetch_ = &idle_fetch_;
+    }
     /// The same, if the address space with this root is the one in use.
     void leave(PhysAddr root) {
         if (root == root_) use_idle();
@@ -100,9 +106,12 @@ class Cpu {
     /// Drops every translation of the address space with this root, if it is the one in use (a switch drops them
     /// anyway). Needed when a present entry changes or goes, not when one is added; ~250 ns.
     void flush_tlb_of(PhysAddr root);
-    /// Drops translated code of a frame whose bytes the host has changed or is about to reuse.
+    /// The bytes there have changed, or are about to: the next block that starts there is looked at before it is
+    /// entered, and translated anew if need be (blocks.hpp). The range lies in one page.
     void drop_code(FrameNo frame) { drop_code(frame_base(frame), kPageSize); }
-    void drop_code(PhysAddr at, std::uint64_t bytes);
+    void drop_code(PhysAddr at, std::uint64_t bytes) { blocks_->forget(at, bytes); }
+    /// Code has run in the frame at some time, and something is remembered of it.
+    [[nodiscard]] bool knows_code(FrameNo frame) const { return blocks_->knows(frame_base(frame)); }
 
     /// Executes user code of the current thread until an Exit; at most `budget` instructions.
     Exit run(std::uint64_t budget);
@@ -113,7 +122,7 @@ class Cpu {
 
   private:
     struct Engine; // the engine's handles and C callbacks (cpu.cpp)
-    enum class Why : std::uint8_t { none, exit, step, step_over };
+    enum class Why : std::uint8_t { none, exit, step, step_over, stale };
 
     static constexpr std::size_t kKept = 2;
     static constexpr std::size_t kept_index(Reg r) {
@@ -145,6 +154,8 @@ class Cpu {
     void look(Addr pc, std::uint32_t size);
     bool look_at_watches(Addr pc, std::uint32_t size);
     bool enter_step(Addr pc);
+    bool current(Addr pc, std::uint32_t size);
+    void translate_anew();
     void on_interrupt(unsigned vector);
     void on_exception(unsigned vector);
     void on_syscall();
@@ -165,12 +176,11 @@ class Cpu {
     Frames& frames_;
     std::unique_ptr<Engine> engine_;
     TrapService* service_ = nullptr;
-    Blocks blocks_;
+    std::unique_ptr<Blocks> blocks_; // not part of the machine's state: it mirrors the engine
     FetchMap* fetch_ = nullptr;
     PhysAddr root_ = 0;
     FrameNo kernel_pdpt_ = 0;
-    std::uint64_t* scratch_entry_ = nullptr; // page-table entry of the window's scratch page
-    std::unique_ptr<PageTable> idle_table_;  // no user pages: what CR3 holds while there is no process
+    std::unique_ptr<PageTable> idle_table_; // no user pages: what CR3 holds while there is no process
     FetchMap idle_fetch_;
     std::unique_ptr<Context> pristine_;
     std::unique_ptr<Context> spare_;
@@ -196,6 +206,8 @@ class Cpu {
     bool step_was_guests_ = false; // EFLAGS.TF was the guest's own when that instruction was entered
     std::uint8_t step_opcode_ = 0; // 0x9c or 0x9d when it pushes or pops the flags
     Addr step_from_ = 0, step_to_ = 0;
+    Addr stale_pc_ = 0; // the block that was translated from other bytes than stand there now
+    std::uint32_t stale_size_ = 0;
 };
 
 } // namespace trapline

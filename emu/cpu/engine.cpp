@@ -2,17 +2,17 @@
 
 #include "emu/check.hpp"
 #include "emu/mm/page_table.hpp"
+#include "emu/snapshot/arena.hpp"
 
 #include <cstring>
 
 namespace trapline {
 namespace {
 
-constexpr Addr kWindow = 0xffff800000000000;   // the kernel's window: descriptor table and entry stub, supervisor only
-constexpr Addr kScratch = kWindow + kPageSize; // a frame whose code is to be dropped is mapped here for a moment
-constexpr Addr kStub = kWindow + 0x100;        // iretq
-constexpr Addr kFrame = kWindow + 0x800;       // what it returns to
-constexpr Addr kFirstUser = 0x400000;          // where ring 3 is entered the first time
+constexpr Addr kWindow = 0xffff800000000000; // the kernel's window: descriptor table and entry stub, supervisor only
+constexpr Addr kStub = kWindow + 0x100;      // iretq
+constexpr Addr kFrame = kWindow + 0x800;     // what it returns to
+constexpr Addr kFirstUser = 0x400000;        // where ring 3 is entered the first time
 
 constexpr std::uint64_t kCodeSelector = 0x33, kDataSelector = 0x2b; // Linux's __USER_CS and __USER_DS
 
@@ -47,8 +47,13 @@ Cpu::Engine::Engine(Frames& frames, Cpu& cpu) {
 
 Cpu::Engine::~Engine() { uc_close(uc); }
 
-Cpu::Cpu(Frames& frames) : frames_(frames), engine_(std::make_unique<Engine>(frames, *this)) {
-    spare_ = std::make_unique<Context>(engine_->uc);
+Cpu::Cpu(Frames& frames) : frames_(frames) {
+    {
+        const Arena::Off off; // the engine and what goes with it is no part of the machine's state
+        engine_ = std::make_unique<Engine>(frames, *this);
+        blocks_ = std::make_unique<Blocks>();
+        spare_ = std::make_unique<Context>(engine_->uc);
+    }
     set_up_kernel_window();
 }
 
@@ -63,7 +68,6 @@ void Cpu::set_up_kernel_window() {
     *entry(pdpt, 0) = pte::make(pd, kTable);
     *entry(pd, 0) = pte::make(pt, kTable);
     *entry(pt, 0) = pte::make(page, pte::present | pte::writable);
-    scratch_entry_ = entry(pt, 1);
     kernel_pdpt_ = pdpt;
 
     std::uint8_t* window = frames_.data(page);
@@ -128,17 +132,6 @@ void Cpu::set_up_kernel_window() {
     drop_code(code);
     idle_fetch_.flush();
     frames_.put(code);
-}
-
-void Cpu::drop_code(PhysAddr at, std::uint64_t bytes) {
-    blocks_.forget(at, bytes);
-    // The engine finds translations by virtual address in the current space, so the frame is mapped for a moment.
-    *scratch_entry_ = page_floor(at) | pte::present | pte::user;
-    uc_ctl_flush_tlb(engine_->uc);
-    const Addr va = kScratch + (at & kPageMask);
-    must(uc_ctl_remove_cache(engine_->uc, va, va + bytes), "remove_cache");
-    *scratch_entry_ = 0;
-    uc_ctl_flush_tlb(engine_->uc);
 }
 
 std::unique_ptr<Context> Cpu::new_context() const {

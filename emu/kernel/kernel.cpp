@@ -65,6 +65,12 @@ void Kernel::load(Task& t) {
     loaded_ = &t;
 }
 
+void Kernel::park() {
+    if (loaded_ != nullptr) cpu_->save(*loaded_->context);
+    loaded_ = nullptr;
+    cpu_->let_go();
+}
+
 Kernel::Sleep Kernel::sleep(Task& t, WaitQueue* queue, Cycles deadline, bool interruptible) {
     TL_CHECK(!atomic_, "{} sleeps where nobody else can run", t.name);
     sync_clock();
@@ -310,25 +316,29 @@ bool Kernel::host_wants_end() {
 }
 
 Outcome Kernel::run() {
-    for (;;) {
-        if (stop_requested_) return {Outcome::Kind::stopped, 0};
-        if (cpu_->retired() >= config_.limit) return {Outcome::Kind::limit, 0};
-        if (processes_.empty() && std::none_of(tasks_.begin(), tasks_.end(), [](auto& t) { return t->alive(); }))
-            return {Outcome::Kind::exited, first_status_};
-        const Choice c = scheduler_.next();
-        if (c.task == nullptr) {
-            if (stop_requested_) continue;
-            if (first_gone_ && tasks_.empty()) return {Outcome::Kind::exited, first_status_};
-            return {Outcome::Kind::deadlock, 0};
-        }
-        constexpr std::uint64_t kTurns = 1024; // between two looks at the host's wish to stop
-        if (++turns_ % kTurns == 0) (void)host_wants_end();
-        if (stop_requested_) continue;
-        run_task(*c.task, c.budget);
-        current_ = nullptr;
-        // Those that ended while they ran can go now: nothing refers to them any more.
-        std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });
+    for (;;)
+        if (const std::optional<Outcome> end = turn()) return *end;
+}
+
+std::optional<Outcome> Kernel::turn() {
+    if (stop_requested_) return Outcome{Outcome::Kind::stopped, 0};
+    if (cpu_->retired() >= config_.limit) return Outcome{Outcome::Kind::limit, 0};
+    if (processes_.empty() && std::none_of(tasks_.begin(), tasks_.end(), [](auto& t) { return t->alive(); }))
+        return Outcome{Outcome::Kind::exited, first_status_};
+    const Choice c = scheduler_.next();
+    if (c.task == nullptr) {
+        if (stop_requested_) return std::nullopt;
+        if (first_gone_ && tasks_.empty()) return Outcome{Outcome::Kind::exited, first_status_};
+        return Outcome{Outcome::Kind::deadlock, 0};
     }
+    constexpr std::uint64_t kTurns = 1024; // between two looks at the host's wish to stop
+    if (++turns_ % kTurns == 0) (void)host_wants_end();
+    if (stop_requested_) return std::nullopt;
+    run_task(*c.task, c.budget);
+    current_ = nullptr;
+    // Those that ended while they ran can go now: nothing refers to them any more.
+    std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });
+    return std::nullopt;
 }
 
 Cycles Kernel::now(const Task& t) const {

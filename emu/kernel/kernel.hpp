@@ -165,6 +165,8 @@ class Kernel final : private TrapService {
     void set(Task& t, Reg r, std::uint64_t v) { &t == loaded_ ? cpu_->set(r, v) : t.context->set(r, v); }
     /// The task's registers go on the CPU, for what only the CPU can do (SSE and x87 state).
     void load(Task& t);
+    /// The registers on the CPU go back to their task: all of the machine's state is in memory. Not while it runs.
+    void park();
     /// The child starts with a copy of the parent's registers.
     void copy_registers(Task& from, Task& to);
 
@@ -199,6 +201,8 @@ class Kernel final : private TrapService {
 
     /// Runs until the first process is gone and every other with it, or an end is forced.
     Outcome run();
+    /// One choice of the scheduler and what comes of it; how the run ended, if it has.
+    std::optional<Outcome> turn();
     /// Ends every path where it is and gives up what system calls keep: nothing runs after this. For whoever serves
     /// them, before it goes.
     void abandon();

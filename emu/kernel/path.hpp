@@ -8,6 +8,8 @@
 // A Path starts when it is awaited, or when the machine resumes a task's root path. Nothing here throws.
 #pragma once
 
+#include "emu/snapshot/arena.hpp"
+
 #include <array>
 #include <coroutine>
 #include <cstddef>
@@ -17,15 +19,18 @@
 
 namespace trapline {
 
-/// Frames of finished coroutines, kept for reuse by size: a hit takes and returns several.
+/// Frames of finished coroutines, kept for reuse by size: a hit takes and returns several. In an arena they come from
+/// there: a frame that a snapshot puts back must not lie in these lists.
 class FramePool {
   public:
     static void* take(std::size_t n) {
+        if (Arena::active()) return Arena::allocate(n);
         const std::size_t c = n / kGrain;
         if (c < lists().size() && lists()[c] != nullptr) return std::exchange(lists()[c], lists()[c]->next);
         return ::operator new((c + 1) * kGrain);
     }
     static void give(void* p, std::size_t n) {
+        if (Arena::owns(p)) return Arena::release(p);
         const std::size_t c = n / kGrain;
         if (c >= lists().size()) return ::operator delete(p);
         lists()[c] = ::new (p) Free{lists()[c]};

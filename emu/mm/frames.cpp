@@ -29,6 +29,7 @@ FrameNo Frames::allocate() {
     if (!free_.empty()) {
         f = free_.back();
         free_.pop_back();
+        if (info_[f].code && code_freed_) code_freed_(f); // not before: most frames are never used again
         std::memset(data(f), 0, kPageSize);
     } else {
         if (frame_base(fresh_) >= bytes_) return 0;
@@ -54,8 +55,6 @@ void Frames::get(FrameNo f) {
 void Frames::put(FrameNo f) {
     TL_CHECK(f != 0 && info_[f].references > 0, "frame {} freed twice", f);
     if (--info_[f].references > 0) return;
-    if (info_[f].code && code_freed_) code_freed_(f);
-    info_[f].code = false;
     free_.push_back(f);
     --in_use_;
 }

@@ -35,18 +35,18 @@ class Frames {
     [[nodiscard]] std::uint8_t* ram() const { return ram_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
+    /// Frames from here on have never been used.
+    [[nodiscard]] FrameNo fresh() const { return fresh_; }
     /// Frames in use now, page tables included.
     [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
     /// Frames that may be handed out before allocate() refuses: the guest's memory limit.
     void set_limit(std::uint32_t frames) { limit_ = frames; }
 
-    /// A frame that some page table maps executable may have translations in the engine. Whoever changes its bytes from
-    /// the host, and whoever frees it, must have them dropped first (facts: "translated blocks belong to physical
-    /// pages").
+    /// What is known of the code in a frame that some page table maps, or once mapped, executable. Whoever changes its
+    /// bytes from the host must say so (Cpu::drop_code).
     void mark_code(FrameNo f) { info_[f].code = true; }
     [[nodiscard]] bool holds_code(FrameNo f) const { return info_[f].code; }
-    void clear_code(FrameNo f) { info_[f].code = false; }
-    /// Called with a frame that holds code before it is reused.
+    /// Called with a frame that held code before it is used for something else.
     void on_code_freed(std::function<void(FrameNo)> f) { code_freed_ = std::move(f); }
 
   private:

@@ -12,6 +12,7 @@ FrameNo Inode::page(std::uint64_t index) {
     if (FrameNo f = cached(index); f != 0) return f;
     FrameNo f = frames_.allocate();
     if (f == 0) return 0;
+    frames_.data(f)[0] = 0; // a system call cannot be the first to write to a tracked page (emu/snapshot/pages.hpp)
     if (!fill(index, frames_.data(f))) {
         frames_.put(f);
         return 0;

@@ -3,9 +3,11 @@
 // Ratios are between rows of one run: machine/cpu-mix to bare/cpu-mix, machine/* to qemu-user/*, hit/xol to hit/inline.
 #include "boost/catalogue.hpp"
 #include "emu/cpu/bare.hpp"
+#include "emu/snapshot/arena.hpp"
+#include "emu/snapshot/snapshot.hpp"
 #include "loader/elf.hpp"
 #include "probes/uprobes.hpp"
-#include "scenarios/run.hpp"
+#include "scenarios/rig.hpp"
 #include "tests/emu/code.hpp"
 
 #include <benchmark/benchmark.h>
@@ -112,6 +114,49 @@ void hits(benchmark::State& state, const char* strategy) {
         benchmark::Counter(kHits, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
+/// After half of the kernel steps somebody else goes on: a schedule as a search makes it.
+class Restless final : public Policy {
+  public:
+    Choice pick(Scheduler& s) override {
+        const Arena::Off off;
+        const std::vector<Task*> ready = s.ready_tasks();
+        return {ready[rng_.below(ready.size())], 1u << 20};
+    }
+    bool switch_after_step(Scheduler&, const Task&, const Event&) override { return rng_.below(2) == 0; }
+
+  private:
+    Rng rng_{0};
+};
+
+/// One schedule of the race: from a snapshot at the second thread's start to the program's end, and back.
+void schedules(benchmark::State& state, const char* strategy) {
+    RunRequest r = request("two-threads", "");
+    r.strategy = strategy;
+    ScenarioProbe probe;
+    probe.spec = parse_probe_spec(":hot").value();
+    r.probes.push_back(probe);
+    Restless policy;
+    std::unique_ptr<Rig> rig;
+    {
+        const Arena::Use use;
+        rig = std::make_unique<Rig>(r);
+        if (!rig->set_up(&policy)) return state.SkipWithError("no machine");
+        while (rig->kernel().tasks().size() < 2)
+            if (rig->kernel().turn()) return state.SkipWithError("no second thread");
+    }
+    Snapshot snapshot(rig->kernel());
+    for (auto _ : state) {
+        {
+            const Arena::Use use;
+            if (rig->kernel().run().kind != Outcome::Kind::exited) return state.SkipWithError("failed");
+        }
+        snapshot.restore();
+    }
+    state.counters["schedules"] =
+        benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+    state.counters["pages"] = static_cast<double>(snapshot.pages());
+}
+
 void register_many(benchmark::State& state) {
     std::vector<std::uint8_t> code(0x4000, 0x90);
     for (auto _ : state) {
@@ -144,6 +189,8 @@ int main(int argc, char** argv) {
     add("machine/cpu-mix/idle-probes", machine, std::string("cpu-mix"), std::string("60"), std::uint64_t{8});
     add("hit/xol", hits, "xol");
     add("hit/inline", hits, "inline");
+    add("schedules/xol", schedules, "xol");
+    add("schedules/inline", schedules, "inline");
     add("register/1000", register_many);
     for (auto [name, argument] : {std::pair{"sha", "64"}, {"sort-table", "40"}, {"loop7", "250000000"}}) {
         std::vector<std::string> command = {trapline, "run", "--", guest(name), argument};

@@ -1,67 +1,18 @@
-#include "scenarios/run.hpp"
+#include "scenarios/rig.hpp"
 
 #include "boost/catalogue.hpp"
 #include "emu/check.hpp"
 #include "emu/kernel/cost_file.hpp"
-#include "probes/locate.hpp"
-#include "scenarios/follow.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <deque>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 namespace trapline {
-namespace {
-
-/// A probe of the request on its way into the machine.
-struct Armed {
-    const ScenarioProbe* asked = nullptr;
-    Located place;
-    Consumer consumer;
-    Uprobe* uprobe = nullptr; // the last one it was registered as, for its truth
-    int error = 0;            // negative errno of the last registration
-};
-
-/// The whole machine for one run, in the order in which its parts depend on each other.
-class Run {
-  public:
-    explicit Run(const RunRequest& request) : request_(request) {}
-    Result<RunReport> go();
-
-  private:
-    Result<void> set_up();
-    Result<void> hash_guest();
-    Result<void> locate_probes();
-    void register_probe(Armed& a);
-    Path<bool> tracer(Task& self, const ScenarioTracer& what);
-    std::unique_ptr<Policy> make_policy();
-    std::optional<Addr> resolve(const ProbePlace& place, const Task& t);
-    Token token() const;
-    RunReport report(const Outcome& outcome);
-    std::string who_waits() const;
-
-    const RunRequest& request_;
-    const Dialect* dialect_ = nullptr;
-    const StrategyInfo* strategy_ = nullptr;
-    CostProfile cost_;
-    std::unique_ptr<Policy> policy_;
-    Follower* follower_ = nullptr; // the policy, when it follows a script or a token
-    std::unique_ptr<Kernel> kernel_;
-    std::uint32_t frames_before_ = 0;
-    std::unique_ptr<System> system_;
-    std::unique_ptr<Uprobes> uprobes_;
-    std::unique_ptr<Locator> locator_;
-    std::deque<Armed> probes_;
-    std::map<std::string, Located> places_; // of the script, by their text
-    std::vector<std::string> warnings_;
-    std::string program_, guest8_, out_, err_;
-};
-
-std::unique_ptr<Policy> Run::make_policy() {
+std::unique_ptr<Policy> Rig::make_policy() {
     auto follow = [&](std::unique_ptr<Follower> f) -> std::unique_ptr<Policy> {
         follower_ = f.get();
         return f;
@@ -80,7 +31,7 @@ std::unique_ptr<Policy> Run::make_policy() {
 }
 
 /// The address that a place has in the task's process now, if its file is mapped there.
-std::optional<Addr> Run::resolve(const ProbePlace& place, const Task& t) {
+std::optional<Addr> Rig::resolve(const ProbePlace& place, const Task& t) {
     if (t.process == nullptr || !t.process->mm) return std::nullopt;
     auto it = places_.find(to_string(place));
     if (it == places_.end()) return std::nullopt;
@@ -97,7 +48,7 @@ std::optional<Addr> Run::resolve(const ProbePlace& place, const Task& t) {
     return readable;
 }
 
-Result<void> Run::set_up() {
+Result<void> Rig::set_up(Policy* policy) {
     dialect_ = dialect(request_.kernel);
     strategy_ = strategy_info(request_.strategy);
     if (dialect_ == nullptr)
@@ -117,8 +68,8 @@ Result<void> Run::set_up() {
         if (request_.progress) request_.progress(*kernel_);
         return request_.interrupted != nullptr && *request_.interrupted;
     };
-    policy_ = make_policy();
-    kernel_ = std::make_unique<Kernel>(config, *policy_);
+    if (policy == nullptr) policy = (policy_ = make_policy()).get();
+    kernel_ = std::make_unique<Kernel>(config, *policy);
     if (follower_ != nullptr) follower_->attach(*kernel_);
     frames_before_ = kernel_->frames().in_use();
     kernel_->log().set_writer(request_.log ? [this](const Event& e) { request_.log(e, *kernel_); }
@@ -156,6 +107,8 @@ Result<void> Run::set_up() {
     program_ = kernel_->first_process()->executable;
     locator_ = std::make_unique<Locator>(*system_, program_, directory);
     if (Result<void> r = hash_guest(); !r) return r;
+    if (const auto* given = std::get_if<Token>(&request_.schedule))
+        if (std::optional<Error> e = token_mismatch(*given, guest8_, kModelVersion)) return tl::make_unexpected(*e);
     if (Result<void> r = locate_probes(); !r) return r;
     for (Armed& a : probes_)
         if (a.asked->registered) register_probe(a);
@@ -167,7 +120,7 @@ Result<void> Run::set_up() {
 }
 
 /// What a token is bound to: the program file's bytes.
-Result<void> Run::hash_guest() {
+Result<void> Rig::hash_guest() {
     OrErrno<Resolved> where = system_->sandbox().resolve("/", program_, LastLink::follow);
     OrErrno<OpenedFile> file = where ? system_->sandbox().open(*where, O_RDONLY, 0) : refuse(ENOENT);
     if (!file) return fail(fmt::format("{}: cannot be read", program_));
@@ -179,7 +132,7 @@ Result<void> Run::hash_guest() {
     return {};
 }
 
-Result<void> Run::locate_probes() {
+Result<void> Rig::locate_probes() {
     for (const ScenarioProbe& p : request_.probes) {
         if (p.spec.is_return)
             return fail(fmt::format("{}: return probes are not in this version", p.spec.text),
@@ -215,13 +168,13 @@ Result<void> Run::locate_probes() {
     return {};
 }
 
-void Run::register_probe(Armed& a) {
+void Rig::register_probe(Armed& a) {
     if (dialect_->per_process && kernel_->first_process() != nullptr) a.consumer.pid = kernel_->first_process()->pid;
     a.error = uprobes_->add_now(a.consumer, a.place.inode, a.place.offset);
     if (a.consumer.uprobe != nullptr) a.uprobe = a.consumer.uprobe;
 }
 
-Path<bool> Run::tracer(Task& self, const ScenarioTracer& what) {
+Path<bool> Rig::tracer(Task& self, const ScenarioTracer& what) {
     for (const TracerStep& s : what.steps) {
         Armed& a = probes_[s.probe];
         co_await kernel_->step(self, Step::tracer, a.place.offset, s.registers ? 1 : 0, s.text);
@@ -237,7 +190,9 @@ Path<bool> Run::tracer(Task& self, const ScenarioTracer& what) {
     co_return true;
 }
 
-Token Run::token() const {
+Token Rig::token() const { return token(follower_ != nullptr ? follower_->switches() : std::vector<TokenSwitch>()); }
+
+Token Rig::token(std::vector<TokenSwitch> switches) const {
     Token t;
     t.guest8 = guest8_;
     t.model = kModelVersion;
@@ -249,18 +204,19 @@ Token Run::token() const {
         if (const auto* r = std::get_if<policy::Random>(&schedule)) t.base = *r;
         if (const auto* p = std::get_if<policy::Pct>(&schedule)) t.base = *p;
     }
-    if (follower_ != nullptr) t.switches = follower_->switches();
+    t.switches = std::move(switches);
     return t;
 }
 
-std::string Run::who_waits() const {
+std::string Rig::who_waits() const {
     std::string text;
     for (const auto& t : kernel_->tasks())
         if (t->alive()) text += (text.empty() ? "" : ", ") + t->name;
     return "every thread waits for something that cannot happen: " + text;
 }
 
-RunReport Run::report(const Outcome& outcome) {
+RunReport Rig::report(const Outcome& outcome) {
+    uprobes_->settle();
     RunReport r;
     r.outcome = outcome.kind;
     if (outcome.kind == Outcome::Kind::exited) {
@@ -272,8 +228,8 @@ RunReport Run::report(const Outcome& outcome) {
         r.diverged = true;
         r.detail = follower_->diverged();
     }
-    r.standard_output = std::move(out_);
-    r.standard_error = std::move(err_);
+    r.standard_output = out_;
+    r.standard_error = err_;
     r.program = program_;
     r.token = to_string(token());
     r.log_hash = kernel_->log().hash();
@@ -304,29 +260,25 @@ RunReport Run::report(const Outcome& outcome) {
     return r;
 }
 
-Result<RunReport> Run::go() {
-    if (Result<void> r = set_up(); !r) return tl::make_unexpected(r.error());
-    if (const auto* given = std::get_if<Token>(&request_.schedule))
-        if (std::optional<Error> e = token_mismatch(*given, guest8_, kModelVersion)) return tl::make_unexpected(*e);
-
-    check_context().token = [this] { return to_string(token()); };
-    const Outcome outcome = kernel_->run();
-    uprobes_->settle();
-    RunReport r = report(outcome);
-    check_context().token = nullptr;
-
-    // Nothing leaks when a program dies: what is still in use when everything has been taken down is a defect.
+std::uint32_t Rig::take_down() {
     probes_.clear();
     places_.clear();
     locator_.reset();
     uprobes_.reset();
     system_.reset();
-    if (outcome.kind == Outcome::Kind::exited) r.leaked_frames = kernel_->frames().in_use() - frames_before_;
-    return r;
+    return kernel_->frames().in_use() - frames_before_;
 }
 
-} // namespace
-
-Result<RunReport> run_program(const RunRequest& request) { return Run(request).go(); }
+Result<RunReport> run_program(const RunRequest& request) {
+    Rig rig(request);
+    if (Result<void> r = rig.set_up(); !r) return tl::make_unexpected(r.error());
+    check_context().token = [&rig] { return to_string(rig.token()); };
+    const Outcome outcome = rig.kernel().run();
+    RunReport r = rig.report(outcome);
+    check_context().token = nullptr;
+    const std::uint32_t leaked = rig.take_down();
+    if (outcome.kind == Outcome::Kind::exited) r.leaked_frames = leaked;
+    return r;
+}
 
 } // namespace trapline
