@@ -5,8 +5,8 @@
 // (loader/resolve.hpp). The operation then has the kernel look that path up once more, for a change relative to a
 // descriptor of the write directory, with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS: what was checked and what is used is
 // one lookup, so `..`, links, renames and /proc are no way around. Paths are guest paths; flags and modes are Linux's
-// x86-64 values; errors are negative errnos: EROFS where writing is not allowed, EACCES for device nodes, sockets and
-// FIFOs of the host (never opened, so nothing hangs), ENOENT for its kernel file systems.
+// x86-64 values; errors are negative errnos: EROFS where writing is not allowed, EACCES for device nodes and FIFOs
+// of the host, ENXIO for its sockets (none is opened, so nothing hangs), ENOENT for its kernel file systems.
 //
 // Hard links: the guest may not link a file into a write directory from outside (EXDEV), and may not change a file
 // there that has further names which the guest did not make (EROFS): they may lie outside. Set-user-ID bits are never
@@ -72,6 +72,8 @@ class Sandbox {
 
     // Changes: 0 or a negative errno. Names are resolved with LastLink::entry, files with follow or keep.
     int make_directory(const Resolved& where, mode_t mode);
+    /// mknod of a FIFO or a socket, which on the host is a name that nobody uses. Which file it is, or a negative errno.
+    OrErrno<FileKey> make_special(const Resolved& where, mode_t type_and_mode);
     int unlink(const Resolved& where);
     int remove_directory(const Resolved& where);
     /// renameat2 with RENAME_NOREPLACE or RENAME_EXCHANGE. Paths that the caller remembers below `from` are stale then.

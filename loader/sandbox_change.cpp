@@ -55,6 +55,23 @@ int Sandbox::make_directory(const Resolved& where, mode_t mode) {
     return errno_of(::fchmod(made->get(), mode & 01777)); // exactly this: the host's umask is not the guest's
 }
 
+OrErrno<FileKey> Sandbox::make_special(const Resolved& where, mode_t type_and_mode) {
+    if (where.exists()) return refuse(EEXIST);
+    if (where.must_be_directory) return refuse(ENOENT);
+    auto parent = open_parent(where);
+    if (!parent) return tl::make_unexpected(parent.error());
+    const mode_t umask = ::umask(0); // exactly this mode: the host's umask is not the guest's
+    const int made = ::mknodat(parent->get(), where.name().c_str(), type_and_mode & (S_IFMT | 0777), 0);
+    const int error = errno;
+    ::umask(umask);
+    if (made != 0) return refuse(error);
+    changed_directory(parent->get());
+    struct stat st {};
+    if (::fstatat(parent->get(), where.name().c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return refuse(errno);
+    views_.created(key_of(st));
+    return key_of(st);
+}
+
 int Sandbox::unlink(const Resolved& where) {
     if (where.last != LastName::plain) return -EISDIR;
     auto parent = open_parent(where);

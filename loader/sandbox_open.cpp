@@ -77,7 +77,7 @@ OrErrno<OpenedFile> Sandbox::open(const Resolved& where, int flags, mode_t mode)
     if (type == S_IFLNK) return refuse(ELOOP);
     if (type == S_IFDIR && (wants_write(flags) || (flags & O_CREAT) != 0)) return refuse(EISDIR);
     if (type != S_IFDIR && (flags & O_DIRECTORY) != 0) return refuse(ENOTDIR);
-    if (type != S_IFDIR && type != S_IFREG) return refuse(EACCES);
+    if (type != S_IFDIR && type != S_IFREG) return refuse(type == S_IFSOCK ? ENXIO : EACCES);
 
     const bool truncates = (flags & O_TRUNC) != 0 && type == S_IFREG;
     const bool write = wants_write(flags) || truncates;

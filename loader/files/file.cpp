@@ -14,6 +14,8 @@ bool File::writable() const { return !is_path() && (flags & O_ACCMODE) != O_RDON
 long File::read(Io&, IoBuffer&, std::uint64_t&) { return -EINVAL; }
 long File::write(Io&, IoBuffer&, std::uint64_t&) { return -EINVAL; }
 
+std::uint64_t File::patience(bool) const { return 0; }
+
 short File::poll(Io&) {
     short now = 0;
     if (readable()) now |= POLLIN | POLLRDNORM;

@@ -56,6 +56,10 @@ class File {
     virtual long write(Io& io, IoBuffer& from, std::uint64_t& at);
     /// Whether a write that waits goes on until everything is written, as to a pipe.
     [[nodiscard]] virtual bool writes_all() const { return false; }
+    /// Whether EPIPE comes with SIGPIPE.
+    [[nodiscard]] virtual bool signals_broken_pipe() const { return true; }
+    /// Nanoseconds that a read or write waits before it gives up with EAGAIN, 0: for ever.
+    [[nodiscard]] virtual std::uint64_t patience(bool writing) const;
     /// POLL* bits that hold now.
     virtual short poll(Io& io);
     /// What becomes ready; nullptr: always is.
@@ -81,7 +85,7 @@ class File {
     /// What /proc/self/fd/N points to.
     [[nodiscard]] virtual std::string name() const = 0;
     [[nodiscard]] virtual bool is_terminal() const { return false; }
-    /// FIONREAD: bytes that a read would find now; -1: the file does not say.
+    /// FIONREAD: bytes that a read would find now; -1: the file does not say; or a negative errno.
     [[nodiscard]] virtual long available(Io& io);
     /// The file of the sandbox behind it, if any.
     [[nodiscard]] virtual OpenedFile* opened() { return nullptr; }

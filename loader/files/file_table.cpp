@@ -48,12 +48,16 @@ std::shared_ptr<File> FileTable::use(int fd) const {
     return file != nullptr && file->is_path() ? nullptr : file;
 }
 
-int FileTable::add(std::shared_ptr<File> file, bool close_on_exec, std::uint64_t limit, int lowest) {
+int FileTable::free_number(std::uint64_t limit, int lowest) const {
     auto fd = static_cast<std::size_t>(lowest);
     while (fd < descriptors_.size() && descriptors_[fd].file != nullptr) ++fd;
-    if (fd >= limit) return -EMFILE;
-    put(static_cast<int>(fd), std::move(file), close_on_exec);
-    return static_cast<int>(fd);
+    return fd >= limit ? -EMFILE : static_cast<int>(fd);
+}
+
+int FileTable::add(std::shared_ptr<File> file, bool close_on_exec, std::uint64_t limit, int lowest) {
+    const int fd = free_number(limit, lowest);
+    if (fd >= 0) put(fd, std::move(file), close_on_exec);
+    return fd;
 }
 
 void FileTable::put(int fd, std::shared_ptr<File> file, bool close_on_exec) {

@@ -8,6 +8,7 @@
 #include "emu/kernel/task.hpp"
 #include "loader/files/file.hpp"
 #include "loader/files/memory_file.hpp"
+#include "loader/files/socket_names.hpp"
 
 #include <map>
 
@@ -15,8 +16,13 @@ namespace trapline {
 
 /// What all processes of one machine share.
 struct SharedFiles {
+    SharedFiles() = default;
+    SharedFiles(const SharedFiles&) = delete;
+    SharedFiles& operator=(const SharedFiles&) = delete;
+    ~SharedFiles() { sockets->discard_all(); }
     std::uint64_t last_number = 0x10000; ///< of inodes without a file of the host: pipes, memory
     std::map<std::string, std::shared_ptr<MemoryNode>> shared_memory; ///< /dev/shm, by name
+    std::shared_ptr<SocketNames> sockets = std::make_shared<SocketNames>();
 };
 
 class FileTable final : public Extension {
@@ -39,6 +45,8 @@ class FileTable final : public Extension {
     [[nodiscard]] const std::vector<Descriptor>& all() const { return descriptors_; }
     /// The lowest free number from `lowest` on, below `limit` (RLIMIT_NOFILE); -EMFILE when there is none.
     int add(std::shared_ptr<File> file, bool close_on_exec, std::uint64_t limit, int lowest = 0);
+    /// The number that `add` would give, or -EMFILE.
+    [[nodiscard]] int free_number(std::uint64_t limit, int lowest = 0) const;
     /// dup2: whatever `fd` was is closed. `fd` is in [0, RLIMIT_NOFILE).
     void put(int fd, std::shared_ptr<File> file, bool close_on_exec);
     int close(int fd);

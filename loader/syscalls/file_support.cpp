@@ -1,6 +1,7 @@
 #include "loader/syscalls/file_support.hpp"
 
 #include "loader/process_state.hpp"
+#include "loader/syscalls/clock.hpp"
 
 #include <algorithm>
 #include <array>
@@ -27,14 +28,29 @@ OrErrno<Place> place_at(Call& c, int fd, Addr path, LastLink last) {
     return find_place(io, fd, *text, last);
 }
 
+Cycles give_up_at(Call& c, const File& file, bool writing) {
+    const std::uint64_t ns = file.patience(writing);
+    return ns == 0 ? kNever : deadline_in(c.kernel, c.task, ns);
+}
+
+void send_broken_pipe(Call& c) {
+    SigInfo info;
+    info.signo = sig::pipe;
+    info.pid = c.process().pid;
+    c.kernel.send(c.task, info);
+}
+
 Path<long> read_file(Call& c, std::shared_ptr<File> file, IoBuffer& to, std::uint64_t& at) {
     Io io = io_of(c);
+    const Cycles deadline = give_up_at(c, *file, false);
     for (;;) {
         const long r = file->read(io, to, at);
         Readiness* wait = file->readiness();
         if (r != -EAGAIN || wait == nullptr || (file->flags & O_NONBLOCK) != 0) co_return r;
-        const Wake w = co_await c.kernel.sleep(c.task, &wait->queue);
-        if (w == Wake::signal) co_return c.interrupted();
+        const Wake w = co_await c.kernel.sleep(c.task, &wait->queue, deadline);
+        if (w == Wake::timeout) co_return -EAGAIN;
+        // With a timeout it never starts again (signal(7), "Interruption of system calls").
+        if (w == Wake::signal) co_return deadline == kNever ? c.interrupted() : -EINTR;
     }
 }
 
@@ -42,6 +58,7 @@ namespace {
 
 template <class Buffer> Path<long> write_all(Call& c, std::shared_ptr<File> file, Buffer from, std::uint64_t& at) {
     Io io = io_of(c);
+    const Cycles deadline = give_up_at(c, *file, true);
     long total = 0;
     for (;;) {
         Buffer attempt = from; // what an attempt that fails has taken is not lost
@@ -52,16 +69,13 @@ template <class Buffer> Path<long> write_all(Call& c, std::shared_ptr<File> file
             from = attempt;
             if (!file->writes_all() || from.left() == 0 || (file->flags & O_NONBLOCK) != 0) co_return total;
         } else if (r != -EAGAIN || wait == nullptr || (file->flags & O_NONBLOCK) != 0) {
-            if (r == -EPIPE) {
-                SigInfo info;
-                info.signo = sig::pipe;
-                info.pid = c.process().pid;
-                c.kernel.send(c.task, info);
-            }
+            if (r == -EPIPE && file->signals_broken_pipe()) send_broken_pipe(c);
             co_return total != 0 ? total : r;
         } else {
-            const Wake w = co_await c.kernel.sleep(c.task, &wait->queue);
-            if (w == Wake::signal) co_return total != 0 ? total : c.interrupted();
+            const Wake w = co_await c.kernel.sleep(c.task, &wait->queue, deadline);
+            if (w != Wake::woken && total != 0) co_return total;
+            if (w == Wake::timeout) co_return -EAGAIN;
+            if (w == Wake::signal) co_return deadline == kNever ? c.interrupted() : -EINTR;
         }
     }
 }

@@ -19,6 +19,10 @@ OrErrno<std::string> path_at(Call& c, Addr address);
 /// Reads the path and finds its place.
 OrErrno<Place> place_at(Call& c, int fd, Addr path, LastLink last);
 
+/// When a call that waits for the file gives up with EAGAIN: virtual cycles, ~0 for never.
+Cycles give_up_at(Call& c, const File& file, bool writing);
+/// SIGPIPE to the caller.
+void send_broken_pipe(Call& c);
 /// Reads once, waiting if the file makes its readers wait. `at` is the position that is used and advanced.
 Path<long> read_file(Call& c, std::shared_ptr<File> file, IoBuffer& to, std::uint64_t& at);
 /// Writes all of `from`, waiting where needed; sends SIGPIPE with EPIPE.
@@ -35,5 +39,8 @@ std::span<const SyscallInfo> channel_calls();
 std::span<const SyscallInfo> poll_calls();
 std::span<const SyscallInfo> epoll_calls();
 std::span<const SyscallInfo> ioctl_calls();
+std::span<const SyscallInfo> socket_calls();
+std::span<const SyscallInfo> socket_message_calls();
+std::span<const SyscallInfo> socket_option_calls();
 
 } // namespace trapline

@@ -173,10 +173,6 @@ long make_eventfd(Call& c, std::uint64_t flags) {
 long sys_eventfd(Call& c) { return make_eventfd(c, 0); }
 long sys_eventfd2(Call& c) { return make_eventfd(c, c.args[1]); }
 
-/// There is no network and nobody else to talk to. Programs that ask a name service daemon first go on without it.
-long no_sockets(Call&) { return -EAFNOSUPPORT; }
-/// A descriptor can never be a socket.
-long not_a_socket(Call& c) { return files_of(c).use(c.fd(0)) == nullptr ? -EBADF : -ENOTSOCK; }
 long not_there(Call&) { return -ENOSYS; }
 long invalid(Call&) { return -EINVAL; }
 
@@ -207,27 +203,9 @@ std::span<const SyscallInfo> transfer_calls() {
 std::span<const SyscallInfo> channel_calls() {
     static constexpr SyscallInfo kCalls[] = {
         {22, "pipe", "p", "full", sys_pipe},
-        {41, "socket", "iii", "refused: EAFNOSUPPORT", no_sockets},
-        {42, "connect", "fpu", "refused: ENOTSOCK", not_a_socket},
-        {43, "accept", "fpp", "refused: ENOTSOCK", not_a_socket},
-        {44, "sendto", "fpuxpu", "refused: ENOTSOCK", not_a_socket},
-        {45, "recvfrom", "fpuxpp", "refused: ENOTSOCK", not_a_socket},
-        {46, "sendmsg", "fpx", "refused: ENOTSOCK", not_a_socket},
-        {47, "recvmsg", "fpx", "refused: ENOTSOCK", not_a_socket},
-        {48, "shutdown", "fi", "refused: ENOTSOCK", not_a_socket},
-        {49, "bind", "fpu", "refused: ENOTSOCK", not_a_socket},
-        {50, "listen", "fi", "refused: ENOTSOCK", not_a_socket},
-        {51, "getsockname", "fpp", "refused: ENOTSOCK", not_a_socket},
-        {52, "getpeername", "fpp", "refused: ENOTSOCK", not_a_socket},
-        {53, "socketpair", "iiip", "refused: EAFNOSUPPORT", no_sockets},
-        {54, "setsockopt", "fiipu", "refused: ENOTSOCK", not_a_socket},
-        {55, "getsockopt", "fiipp", "refused: ENOTSOCK", not_a_socket},
         {284, "eventfd", "u", "full", sys_eventfd},
-        {288, "accept4", "fppx", "refused: ENOTSOCK", not_a_socket},
         {290, "eventfd2", "ux", "full", sys_eventfd2},
         {293, "pipe2", "px", "partial: no packet mode", sys_pipe2},
-        {299, "recvmmsg", "fpuxp", "refused: ENOTSOCK", not_a_socket},
-        {307, "sendmmsg", "fpux", "refused: ENOTSOCK", not_a_socket},
     };
     return kCalls;
 }
@@ -236,7 +214,8 @@ std::span<const SyscallInfo> io_calls() {
     static const std::vector<SyscallInfo> all = [] {
         std::vector<SyscallInfo> v;
         for (std::span<const SyscallInfo> part :
-             {transfer_calls(), channel_calls(), poll_calls(), epoll_calls(), ioctl_calls()})
+             {transfer_calls(), channel_calls(), poll_calls(), epoll_calls(), ioctl_calls(), socket_calls(),
+              socket_message_calls(), socket_option_calls()})
             v.insert(v.end(), part.begin(), part.end());
         return v;
     }();

@@ -75,7 +75,7 @@ long sys_ioctl(Call& c) {
     }
     case FIONREAD: {
         const long n = file.available(io);
-        if (n < 0) return -ENOTTY;
+        if (n < 0) return n == -1 ? -ENOTTY : n;
         constexpr long kMost = 0x7fffffff;
         return c.mm().put(c.args[2], static_cast<std::int32_t>(std::min(n, kMost))) ? 0 : -EFAULT;
     }
