@@ -28,6 +28,7 @@ int run_command(const Arguments& arguments);
 int replay_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
+int report_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 
 } // namespace trapline

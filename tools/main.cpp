@@ -24,12 +24,12 @@ constexpr Subcommand kSubcommands[] = {
     {"replay", "SCENARIO.toml... [--token TOKEN]", "run scenario files and check what they expect", replay_command},
     {"compare", "SCENARIO.toml | -- PROGRAM ARGS...", "one table, a row for each strategy", compare_command},
     {"show", "LOG [--columns|--mermaid]", "an event log as a picture made of text", show_command},
+    {"report", "LOG -o FILE.html", "a picture of a run in one HTML file", report_command},
     {"list", "strategies|dialects|profiles|prices|steps|syscalls", "what there is to choose from", list_command},
     {"explore", "", "", nullptr},
     {"coverage", "", "", nullptr},
     {"judge", "", "", nullptr},
     {"calibrate", "", "", nullptr},
-    {"report", "", "", nullptr},
 };
 
 void print_help(std::FILE* to) {

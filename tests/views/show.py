@@ -1,4 +1,4 @@
-"""`trapline show`: event logs as text, and what is no event log."""
+"""`trapline show` and `trapline report`: event logs as text and as a page, and what is no event log."""
 import json
 import os
 import re
@@ -83,6 +83,23 @@ class Show(harness.CommandTest):
         with open(self.scenario("missed-probe/two-cpus.toml")) as file:
             self.assertEqual(lines[0]["scenario"]["text"], file.read())
         self.assertTrue(re.match(r"tl1:[0-9a-f]{8}:", lines[-1]["end"]["token"]))
+
+
+class Report(harness.CommandTest):
+    def test_what_is_no_event_log_is_refused(self):
+        out = os.path.join(self.folder, "report.html")
+        self.refused(2, "/nosuch", "report", "/nosuch", "-o", out)
+        self.refused(2, "-o FILE.html", "report", "/nosuch")
+        self.refused(2, "one event log", "report", "-o", out)
+        self.refused(2, ":1:", "report", self.file("bad", "hello\n"), "-o", out)
+        self.refused(2, "-o", "report", self.file("log", "{\"log\":1}\n"), "-o", "/nosuch/folder/report.html")
+        self.assertFalse(os.path.exists(out))
+
+    def test_nothing_is_fetched_from_elsewhere(self):
+        result = self.expect(0, "report", self.file("log", '{"log":1}\n'), "-o", "-")
+        page = re.sub(r'<script type="application/json".*?</script>', "", result.out, flags=re.S)
+        found = re.search(r"(?i)(src|href)\s*=\s*[\"'](?!data:)|@import|url\(|fetch\(|XMLHttp|//[a-z]+\.", page)
+        self.assertIsNone(found)
 
 
 if __name__ == "__main__":
