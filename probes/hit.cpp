@@ -85,18 +85,17 @@ Kernel::StepAwait Uprobes::resume(const Hit& hit, Addr next) {
 
 void Uprobes::begin_step(const Hit& hit) {
     Utask& u = utask(hit.task);
-    const std::uint64_t flags = kernel_.get(hit.task, Reg::eflags);
-    u.user_trap_flag = (flags & kFlagTrap) != 0;
+    u.user_trap_flag = kernel_.trap_flag(hit.task);
     u.active = hit.uprobe;
     u.address = hit.address;
-    kernel_.set(hit.task, Reg::eflags, flags | kFlagTrap);
+    kernel_.set_trap_flag(hit.task, true);
 }
 
 bool Uprobes::end_step(Task& t) {
     Utask& u = utask(t);
     const bool popf = u.active->copy.post == PostFix::popf; // what it popped is the program's own
     const bool was_users = u.user_trap_flag;
-    if (!popf && !was_users) kernel_.set(t, Reg::eflags, kernel_.get(t, Reg::eflags) & ~kFlagTrap);
+    if (!popf && !was_users) kernel_.set_trap_flag(t, false);
     u.active = nullptr;
     return was_users;
 }

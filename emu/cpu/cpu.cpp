@@ -20,22 +20,10 @@ constexpr std::int64_t kOutOfReach = std::numeric_limits<std::int64_t>::max();
 std::uint64_t Cpu::read(Reg r) const {
     std::uint64_t v = 0;
     uc_reg_read(engine_->uc, engine_register(r), &v);
-    if (const std::size_t i = kept_index(r); i < kKept) {
-        kept_[i] = v;
-        kept_valid_[i] = true;
-    }
     return v;
 }
 
 void Cpu::write(Reg r, std::uint64_t value) { uc_reg_write(engine_->uc, engine_register(r), &value); }
-
-/// The engine is about to execute, or its state to be saved: what was changed goes back.
-void Cpu::close_registers() {
-    for (std::size_t i = 0; i < kKept; ++i)
-        if (kept_dirty_[i]) write(static_cast<Reg>(static_cast<std::size_t>(Reg::rip) + i), kept_[i]);
-    kept_dirty_ = {};
-    kept_valid_ = {};
-}
 
 Pte Cpu::leaf(Addr va) const {
     Pte e = root_;
@@ -76,9 +64,7 @@ Exit Cpu::run(std::uint64_t budget) {
         if (step) begin_stepping();
         // `until` is 0 and `count` is 0: anything else retranslates or instruments code (docs/engine.md).
         const Addr start = get(Reg::rip);
-        close_registers();
         uc_err err = uc_emu_start(engine_->uc, start, 0, 0, 0);
-        open_registers();
         const bool stepped = stepping_;
         if (stepping_) end_stepping();
         TL_CHECK(why_ != Why::none, "the CPU engine stopped by itself at {:#x}: {}", get(Reg::rip), uc_strerror(err));
@@ -189,9 +175,7 @@ bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
         return false;
     }
     if (!fetch_->watched(pc, pc + 1)) return true;
-    open_registers();
     const bool execute = service_ == nullptr || service_->fetch(pc, reported_watch_ == pc);
-    close_registers();
     if (!execute) {
         reported_watch_ = pc;
         step_pending_ = false;
@@ -206,9 +190,7 @@ void Cpu::on_interrupt(unsigned vec) {
     // The engine's #DB after a `syscall` under TF comes before the call has been served: the kernel raises it when it
     // has (Exit::trap_flag).
     if (why_ != Why::none) return;
-    open_registers();
     on_exception(vec);
-    close_registers();
 }
 
 void Cpu::on_exception(unsigned vec) {
@@ -241,20 +223,16 @@ void Cpu::serve(unsigned vec) {
 }
 
 void Cpu::on_syscall() {
-    open_registers();
-    const bool guests = stepping_ ? guest_trap_flag_ : (get(Reg::eflags) & kFlagTrap) != 0;
+    const bool guests = stepping_ ? guest_trap_flag_ : trap_flag();
     if (stepping_) end_stepping();
-    close_registers();
     leave(Exit::Kind::syscall);
     exit_.trap_flag = guests;
 }
 
 void Cpu::on_invalid() {
     if (why_ != Why::none) return;
-    open_registers();
     if (stepping_) end_stepping();
     give_back(get(Reg::rip));
-    close_registers();
     leave(Exit::Kind::exception, vector::invalid_opcode);
 }
 
@@ -275,25 +253,22 @@ void Cpu::begin_stepping() {
     stepping_ = true;
     floor_ = kOutOfReach;
     step_pending_ = false;
-    const std::uint64_t flags = get(Reg::eflags);
-    guest_trap_flag_ = (flags & kFlagTrap) != 0;
-    set(Reg::eflags, flags | kFlagTrap);
+    guest_trap_flag_ = trap_flag();
+    set_trap_flag(true);
 }
 
 void Cpu::end_stepping() {
     if (step_pending_) finish_step();
     stepping_ = false;
     floor_ = why_ == Why::none ? 0 : kOutOfReach;
-    const std::uint64_t flags = get(Reg::eflags) & ~kFlagTrap;
-    set(Reg::eflags, guest_trap_flag_ ? flags | kFlagTrap : flags);
+    set_trap_flag(guest_trap_flag_);
 }
 
 /// A block starts while we step: it is one instruction. False when stepping is over or has to start again.
 bool Cpu::enter_step(Addr pc) {
     if (step_pending_) { // the last step ended without #DB: popf loaded other flags, or mov ss held the trap back
-        open_registers();
         finish_step();
-        if ((get(Reg::eflags) & kFlagTrap) == 0) {
+        if (!trap_flag()) {
             stop(Why::step);
             return false;
         }
@@ -319,14 +294,12 @@ void Cpu::finish_step() {
         PhysAddr p = 0;
         if (translate(get(Reg::rsp) + 1, p)) frames_.ram()[p] &= static_cast<std::uint8_t>(~(kFlagTrap >> 8));
     } else if (step_opcode_ == 0x9d) {
-        const std::uint64_t flags = get(Reg::eflags);
-        guest_trap_flag_ = (flags & kFlagTrap) != 0;
+        guest_trap_flag_ = trap_flag();
     }
     step_opcode_ = 0;
 }
 
 void Cpu::clear_fault() {
-    close_registers(); // what end_stepping wrote
     uc_context_save(engine_->uc, spare_->saved_);
     if (exit_.vector == vector::page_fault) {
         exit_.error_code = static_cast<std::uint32_t>(spare_->word(layout_.error_code));

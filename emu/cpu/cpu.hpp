@@ -20,6 +20,7 @@
 #include "emu/cpu/blocks.hpp"
 #include "emu/cpu/context.hpp"
 #include "emu/cpu/fetch_map.hpp"
+#include "emu/cpu/live.hpp"
 #include "emu/cpu/registers.hpp"
 #include "emu/mm/page_table.hpp"
 
@@ -67,17 +68,17 @@ class Cpu {
     /// The frame that every address space's upper half points to (PageTable's `kernel_pdpt`).
     [[nodiscard]] FrameNo kernel_pdpt() const { return kernel_pdpt_; }
 
-    // The thread on the CPU. RIP and EFLAGS, which every trap reads and writes several times, are kept here while the
-    // engine is not executing and written back once.
-    [[nodiscard]] std::uint64_t get(Reg r) const {
-        const auto i = kept_index(r);
-        return i < kKept && kept_valid_[i] ? kept_[i] : read(r);
-    }
+    // The thread on the CPU.
+    [[nodiscard]] std::uint64_t get(Reg r) const { return r <= Reg::rip ? live_[r] : read(r); }
     void set(Reg r, std::uint64_t value) {
-        const auto i = kept_index(r);
-        if (i >= kKept) return write(r, value);
-        kept_[i] = value;
-        kept_valid_[i] = kept_dirty_[i] = true;
+        if (r > Reg::rip) return write(r, value);
+        live_[r] = value;
+    }
+    /// EFLAGS.TF, which every step sets and clears: asking for all of EFLAGS costs more.
+    [[nodiscard]] bool trap_flag() const { return (live_.lazy_flags() & kFlagTrap) != 0; }
+    void set_trap_flag(bool on) {
+        std::uint64_t& flags = live_.lazy_flags();
+        flags = on ? flags | kFlagTrap : flags & ~kFlagTrap;
     }
     /// 16 bytes of XMM register `index`.
     void get_xmm(unsigned index, void* out) const;
@@ -124,14 +125,8 @@ class Cpu {
     struct Engine; // the engine's handles and C callbacks (cpu.cpp)
     enum class Why : std::uint8_t { none, exit, step, step_over, stale };
 
-    static constexpr std::size_t kKept = 2;
-    static constexpr std::size_t kept_index(Reg r) {
-        return static_cast<std::size_t>(r) - static_cast<std::size_t>(Reg::rip); // rip, eflags; wraps for all below
-    }
     std::uint64_t read(Reg r) const;
     void write(Reg r, std::uint64_t value);
-    void open_registers() { kept_valid_ = {}; }
-    void close_registers();
 
     void set_up_kernel_window();
     // Every block starts here, so every instruction of it costs. `floor_` is out of reach when something else wants to
@@ -175,6 +170,7 @@ class Cpu {
 
     Frames& frames_;
     std::unique_ptr<Engine> engine_;
+    LiveRegisters live_;
     TrapService* service_ = nullptr;
     std::unique_ptr<Blocks> blocks_; // not part of the machine's state: it mirrors the engine
     FetchMap* fetch_ = nullptr;
@@ -186,9 +182,6 @@ class Cpu {
     std::unique_ptr<Context> spare_;
     ContextLayout layout_;
 
-    mutable std::array<std::uint64_t, kKept> kept_{};
-    mutable std::array<bool, kKept> kept_valid_{};
-    std::array<bool, kKept> kept_dirty_{};
     std::int64_t remaining_ = 0;
     std::int64_t floor_ = 0; // what `remaining_` may not fall below on the fast path
     std::uint64_t granted_ = 0;

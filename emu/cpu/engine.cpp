@@ -103,6 +103,7 @@ void Cpu::set_up_kernel_window() {
     uc_reg_write(uc, UC_X86_REG_GDTR, &gdt);
     root_ = first.root();
     fetch_ = &idle_fetch_;
+    live_ = LiveRegisters::find(uc);
     set(Reg::rsp, kFrame);
     set(Reg::rip, kStub);
     Exit entered = run(1u << 20);
@@ -121,9 +122,7 @@ void Cpu::set_up_kernel_window() {
         why_ = Why::none;
         floor_ = 0;
         const Addr start = get(Reg::rip);
-        close_registers();
         uc_emu_start(uc, start, 0, 0, 0);
-        open_registers();
         uc_context_save(uc, faults[i].saved_);
         uc_context_restore(uc, pristine_->saved_);
     }
@@ -141,15 +140,12 @@ std::unique_ptr<Context> Cpu::new_context() const {
 }
 
 void Cpu::save(Context& c) {
-    close_registers();
     uc_context_save(engine_->uc, c.saved_);
     c.reported_watch = reported_watch_;
     c.root_ = root_;
 }
 
 void Cpu::load(const Context& c) {
-    kept_dirty_ = {}; // the thread that they belonged to has been saved, or is gone
-    open_registers();
     uc_context_restore(engine_->uc, c.saved_);
     reported_watch_ = c.reported_watch;
     // The saved state brings its old CR3 along; the address space in use stays the one that was chosen.

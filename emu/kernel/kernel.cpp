@@ -71,6 +71,12 @@ void Kernel::park() {
     cpu_->let_go();
 }
 
+void Kernel::set_trap_flag(Task& t, bool on) {
+    if (&t == loaded_) return cpu_->set_trap_flag(on);
+    const std::uint64_t flags = t.context->get(Reg::eflags);
+    t.context->set(Reg::eflags, on ? flags | kFlagTrap : flags & ~kFlagTrap);
+}
+
 Kernel::Sleep Kernel::sleep(Task& t, WaitQueue* queue, Cycles deadline, bool interruptible) {
     TL_CHECK(!atomic_, "{} sleeps where nobody else can run", t.name);
     sync_clock();

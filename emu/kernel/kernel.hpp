@@ -163,6 +163,10 @@ class Kernel final : private TrapService {
         return &t == loaded_ ? cpu_->get(r) : t.context->get(r);
     }
     void set(Task& t, Reg r, std::uint64_t v) { &t == loaded_ ? cpu_->set(r, v) : t.context->set(r, v); }
+    [[nodiscard]] bool trap_flag(const Task& t) const {
+        return &t == loaded_ ? cpu_->trap_flag() : (t.context->get(Reg::eflags) & kFlagTrap) != 0;
+    }
+    void set_trap_flag(Task& t, bool on);
     /// The task's registers go on the CPU, for what only the CPU can do (SSE and x87 state).
     void load(Task& t);
     /// The registers on the CPU go back to their task: all of the machine's state is in memory. Not while it runs.
