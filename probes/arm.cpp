@@ -133,6 +133,8 @@ void Uprobes::duplicated(Mm& parent, Mm& child) {
         to.sites.emplace(va, copy);
         if (s.watched) watch(child, to.sites[va], true);
     }
+    to.pending = from->pending;
+    from->calls.copy_to(to.calls, child);
     strategy_->duplicated(parent, child);
     if (!dialect_.per_process) return;
     // "Uprobes removes all probepoints in the newly created child process" (seed 004, section 5).
@@ -147,7 +149,7 @@ void Uprobes::destroyed(Mm& mm) {
     if (mm.id() < spaces_.size()) spaces_[mm.id()] = nullptr;
 }
 
-void Uprobes::task_created(Task&, Task&) {}
+void Uprobes::task_created(Task& parent, Task& child) { returns_.inherit(parent, child); }
 
 void Uprobes::executed(Task& t) {
     if (!dialect_.per_process) return;

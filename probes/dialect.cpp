@@ -17,6 +17,11 @@ constexpr Dialect k2010 = {
     .skips_writable = false,
     .breakpoint_error = -EEXIST,
     .leaks_step = true,
+    // Return probes are item d of its list of things to do; this is how utrace's uprobes had them.
+    .return_trap = ReturnTrap::breakpoint,
+    .most_returns = 64,
+    .returns_by_place = false,
+    .late_consumers = true,
 };
 
 constexpr Dialect kLinux6_12 = {
@@ -30,6 +35,10 @@ constexpr Dialect kLinux6_12 = {
     .skips_writable = true,
     .breakpoint_error = enotsupp,
     .leaks_step = true,
+    .return_trap = ReturnTrap::system_call,
+    .most_returns = 64,
+    .returns_by_place = false,
+    .late_consumers = true,
 };
 
 constexpr Dialect linux_6_18() {
@@ -37,6 +46,7 @@ constexpr Dialect linux_6_18() {
     d.name = "linux-6.18";
     d.source = "Linux 6.18.44, measured";
     d.rules = RuleSet::linux_6_18;
+    d.late_consumers = false;
     return d;
 }
 
@@ -45,6 +55,10 @@ constexpr Dialect fixed() {
     d.name = "fixed";
     d.source = "linux-6.18 without its known defects";
     d.leaks_step = false;
+    // A breakpoint and not a call: between the instructions that lead to a call, signals would show the trampoline.
+    d.return_trap = ReturnTrap::breakpoint;
+    d.most_returns = 0;
+    d.returns_by_place = true;
     return d;
 }
 

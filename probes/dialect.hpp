@@ -12,6 +12,9 @@
 
 namespace trapline {
 
+/// How a function that has returned into the trampoline gets into the kernel.
+enum class ReturnTrap : std::uint8_t { breakpoint, system_call };
+
 struct Dialect {
     std::string_view name;
     std::string_view source;
@@ -32,6 +35,15 @@ struct Dialect {
     int breakpoint_error;
     /// pushf and syscall show the TF and the address of a step to the program (facts 4c: not fixed).
     bool leaks_step;
+
+    // Return probes (returns.hpp).
+    ReturnTrap return_trap;
+    /// Pending returns of a thread; one more is silently not seen. 0: no limit.
+    unsigned most_returns;
+    /// Pending returns are found by the place of the return address, for all threads, and not by a thread's call order.
+    bool returns_by_place;
+    /// A consumer that registers while a call is open hears of its return, too.
+    bool late_consumers;
 };
 
 std::span<const Dialect> dialects();

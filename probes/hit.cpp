@@ -7,8 +7,10 @@ namespace trapline {
 
 Path<bool> Uprobes::breakpoint(Task& t) {
     Mm& mm = *t.process->mm;
-    if (space(mm) == nullptr) co_return false; // this address space never had a probe (Linux: MMF_HAS_UPROBES)
+    const Space* known = space(mm);
+    if (known == nullptr) co_return false; // this address space never had a probe (Linux: MMF_HAS_UPROBES)
     const Addr va = kernel_.get(t, Reg::rip) - 1;
+    if (va == known->trampoline) co_return co_await returns_.trapped(t);
     if (Path<bool> own = strategy_->breakpoint(t, va); own.valid()) co_return co_await own;
     Utask& u = utask(t);
     confirm(t);
@@ -19,8 +21,9 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     // A handler in interrupt context runs before anything else can happen on this CPU; in task context the thread is
     // preemptible from the trap on, as on Linux's way back to user mode.
     Site* s = site(mm, va);
-    const bool in_interrupt = s != nullptr && std::any_of(s->uprobe->consumers.begin(), s->uprobe->consumers.end(),
-                                                          [](const Consumer* c) { return c->in_interrupt; });
+    const bool in_interrupt =
+        s != nullptr && std::any_of(s->uprobe->consumers.begin(), s->uprobe->consumers.end(),
+                                    [](const Consumer* c) { return c != nullptr && c->in_interrupt; });
     if (!in_interrupt) kernel_.charge(t, Price::task_work);
     if (in_interrupt)
         kernel_.note(t, Step::trap, va);
@@ -44,7 +47,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
         co_return true;
     }
     kernel_.set(t, Reg::rip, va);
-    run_handlers(t, *uprobe, va);
+    if (Path<bool> more = run_handlers(t, *uprobe, va); more.valid()) co_await more;
     co_await kernel_.step(t, Step::handler, va, uprobe->truth.hits);
 
     if (kernel_.get(t, Reg::rip) != va) { // a handler chose another place to go on: the instruction is skipped
@@ -115,31 +118,6 @@ void Uprobes::hide_step(const Hit& hit, Addr next) {
     }
 }
 
-void Uprobes::run_handlers(Task& t, Uprobe& u, Addr va) {
-    HitContext context(kernel_, t, va);
-    bool any = false;
-    // By index: a handler may register another consumer. None is taken out before the handlers are done (remove_now).
-    for (std::size_t i = 0; i < u.consumers.size(); ++i) {
-        Consumer* c = u.consumers[i];
-        if (c->leaving || (c->pid != 0 && c->pid != t.process->pid)) continue;
-        ++c->hits;
-        any = true;
-        const bool before = std::exchange(in_handler_, true);
-        if (c->handler) c->handler(context);
-        in_handler_ = before;
-    }
-    if (any) {
-        Utask& ut = utask(t);
-        if (ut.owed != &u) settle(ut);
-        ut.owed = &u;
-        ++ut.owed_runs;
-        ++u.truth.hits;
-    }
-    // Consumers that were unregistered from inside a handler go now that no handler runs.
-    if (!in_handler_ && !leaving_.empty())
-        for (Consumer* c : std::exchange(leaving_, {})) kernel_.run_atomically(remove(*c));
-}
-
 void Uprobes::before_fault_signal(Task& t) {
     Utask& u = utask(t);
     if (u.bare_copy) u.bare = nullptr;
@@ -156,6 +134,9 @@ bool Uprobes::holds_signals(const Task& t) {
     return t.probe != nullptr && (static_cast<const Utask&>(*t.probe).active != nullptr || strategy_->holds_signals(t));
 }
 
-Path<bool> Uprobes::syscall(Task& t) { return strategy_->syscall(t); }
+Path<bool> Uprobes::syscall(Task& t) {
+    if (Path<bool> returns = returns_.called(t); returns.valid()) return returns;
+    return strategy_->syscall(t);
+}
 
 } // namespace trapline

@@ -23,6 +23,7 @@
 namespace trapline {
 
 class Uprobes;
+class XolArea;
 
 /// One hit in progress.
 struct Hit {
@@ -71,6 +72,9 @@ class Strategy {
     virtual void before_signal_frame(Task&) {}
     virtual bool holds_signals(const Task&) { return false; }
 
+    /// The page of slots that the strategy has in the address space, made if need be: the trampoline of return probes
+    /// goes into its slot 0. nullptr: it has none, and the layer makes one.
+    virtual XolArea* area(Mm&) { return nullptr; }
     /// An address space is going, or has been replaced: forget what was kept for it.
     virtual void forget(Mm&) {}
     /// The thread disappears in the middle of a hit.

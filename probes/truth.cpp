@@ -10,6 +10,7 @@ namespace trapline {
 
 Path<bool> Uprobes::fetch(Task& t, Addr va) {
     confirm(t);
+    returns_.returned_unseen(t, va);
     if (Path<bool> own = strategy_->fetch(t, va); own.valid()) return own;
     Mm& mm = *t.process->mm;
     Site* s = site(mm, va);
@@ -21,6 +22,8 @@ Path<bool> Uprobes::fetch(Task& t, Addr va) {
     u.bare = s->uprobe;
     u.bare_address = va;
     u.bare_seen = here(t, va);
+    const bool preceded = u.owed == u.bare && u.owed_runs > 0;
+    if (u.bare->returns && !preceded) returns_.entered_unseen(t, *u.bare, va);
     return {};
 }
 
@@ -52,18 +55,21 @@ void Uprobes::confirm(Task& t) {
 
 void Uprobes::not_executed(Task& t, Addr rip) {
     Utask& u = utask(t);
-    if (u.bare != nullptr && !u.bare_copy && u.bare_address == rip)
+    if (u.bare != nullptr && !u.bare_copy && u.bare_address == rip) {
         u.bare = nullptr;
-    else
+    } else {
         confirm(t);
+    }
 }
 
 void Uprobes::completed(Task& t, Uprobe& probe) { completed(t, probe, nullptr); }
 
 void Uprobes::completed(Task& t, Uprobe& probe, const Miss* seen) {
     Utask& u = utask(t);
+    const bool preceded = u.owed == &probe && u.owed_runs > 0;
+    if (!preceded && !probe.wants(*t.process->mm, t.process)) return; // nobody asked about this process
     ++probe.truth.executions;
-    if (u.owed == &probe && u.owed_runs > 0) {
+    if (preceded) {
         probe.truth.repeated += u.owed_runs - 1;
         u.owed_runs = 0;
         u.owed = nullptr;

@@ -11,6 +11,7 @@
 
 #include "decoder/fixup.hpp"
 #include "emu/kernel/kernel.hpp"
+#include "emu/kernel/wait.hpp"
 
 #include <array>
 #include <functional>
@@ -22,30 +23,46 @@ namespace trapline {
 
 struct Uprobe;
 
-/// What a handler is given: the thread, stopped at the probe point. It may change registers, the instruction pointer
-/// too.
+/// What a handler is given: the thread, stopped at the probe point or behind the function's return. It may change
+/// registers, the instruction pointer too, and memory.
 class HitContext {
   public:
-    HitContext(Kernel& kernel, Task& task, Addr at) : address(at), kernel_(kernel), task_(task) {}
+    HitContext(Kernel& kernel, Task& task, Addr at, bool at_return = false)
+        : address(at), returning(at_return), kernel_(kernel), task_(task) {}
     [[nodiscard]] std::uint64_t get(Reg r) const { return kernel_.get(task_, r); }
     void set(Reg r, std::uint64_t v) { kernel_.set(task_, r, v); }
+    [[nodiscard]] Kernel& kernel() const { return kernel_; }
     [[nodiscard]] Task& task() const { return task_; }
     [[nodiscard]] Mm& memory() const { return *task_.process->mm; }
-    const Addr address; ///< of the probe point
+    const Addr address;          ///< of the probe point
+    const bool returning;        ///< the function has returned: RIP is where the thread goes on, RAX the result
+    bool ignores_return = false; ///< set on entry: this consumer's handler is not called when this call returns
 
   private:
     Kernel& kernel_;
     Task& task_;
 };
 
+/// One registration. A consumer may want entries, returns, or both; the handler is told which by the context.
 struct Consumer {
     int pid = 0; ///< only this process; 0: every one that maps the file
+    /// Which processes it wants beyond that; empty: all. Asked again at hits, so the answer may change.
+    std::function<bool(const Process&)> filter;
+    bool on_entry = true, on_return = false;
     std::function<void(HitContext&)> handler;
-    bool in_interrupt = false; ///< the handler runs in the trap itself, not on the way back to user mode
+    /// A handler that may sleep, instead of `handler`: the probed thread stays stopped, the others run. In task context
+    /// only.
+    std::function<Path<bool>(HitContext&)> sleeping_handler;
+    bool in_interrupt = false;           ///< the handler runs in the trap itself, not on the way back to user mode
+    std::uint64_t hits = 0, returns = 0; ///< runs of the handler on entry and on return
     // Kept by the Uprobes object.
     Uprobe* uprobe = nullptr;
-    bool leaving = false; ///< unregistered from inside a handler: goes when the handlers are done
-    std::uint64_t hits = 0;
+    bool leaving = false;     ///< unregistered: no handler begins any more
+    unsigned running = 0;     ///< threads that are in its handler
+    std::uint64_t number = 0; ///< of the registration, in order
+
+    [[nodiscard]] bool wants_all() const { return pid == 0 && !filter; }
+    [[nodiscard]] bool wants(const Process& p) const { return (pid == 0 || p.pid == pid) && (!filter || filter(p)); }
 };
 
 struct Truth {
@@ -58,8 +75,9 @@ struct Uprobe {
     std::shared_ptr<Inode> inode; ///< nullptr: anonymous memory of one address space, `offset` is the address
     std::uint32_t mm = 0;         ///< of an anonymous one
     std::uint64_t offset = 0;
-    std::vector<Consumer*> consumers; ///< in order of registration
+    std::vector<Consumer*> consumers; ///< in order of registration; nullptr: one that left while handlers run
     Truth truth;
+    Truth returned; ///< the same of returns: an execution is a call that came back
 
     Addr first_address = 0; ///< where it was armed first
     int error = 0;          ///< of the last attempt to arm it, a negative errno
@@ -69,6 +87,15 @@ struct Uprobe {
     OutOfLine copy;
     bool rep_string = false;
 
+    // Kept by handlers.cpp.
+    bool plain = true;    ///< every consumer wants entries only, and none has a handler that sleeps or a filter
+    bool returns = false; ///< some consumer wants returns
+    unsigned running = 0; ///< threads that are in handlers of its consumers
+    WaitQueue idle;       ///< woken when a handler has ended
+    bool locked = false;  ///< somebody is registering or unregistering here (Linux: register_rwsem)
+    WaitQueue unlocked;
+
+    /// Whether a consumer wants entries or returns in this address space, whose process is `p`.
     [[nodiscard]] bool wants(const Mm& m, const Process* p) const;
 };
 

@@ -13,13 +13,10 @@ Uprobes::Uprobes(Kernel& kernel, const Dialect& dialect, const StrategyInfo& str
     kernel.attach(this);
 }
 
-Uprobes::~Uprobes() { kernel_.attach(static_cast<KernelObserver*>(nullptr)); }
-
-bool Uprobe::wants(const Mm& m, const Process* p) const {
-    if (!inode && mm != m.id()) return false;
-    return std::any_of(consumers.begin(), consumers.end(), [&](const Consumer* c) {
-        return !c->leaving && (c->pid == 0 || (p != nullptr && p->pid == c->pid));
-    });
+Uprobes::~Uprobes() {
+    closing_ = true; // consumers may be gone already
+    kernel_.abandon();
+    kernel_.attach(static_cast<KernelObserver*>(nullptr));
 }
 
 Utask& Uprobes::utask(Task& t) {
@@ -27,14 +24,23 @@ Utask& Uprobes::utask(Task& t) {
     return static_cast<Utask&>(*t.probe);
 }
 
-Uprobes::Space* Uprobes::space(const Mm& mm) { return mm.id() < spaces_.size() ? spaces_[mm.id()].get() : nullptr; }
-
-Uprobes::Space& Uprobes::make_space(Mm& mm) {
+Space& Uprobes::make_space(Mm& mm) {
     if (spaces_.size() <= mm.id()) spaces_.resize(mm.id() + 1);
     auto& s = spaces_[mm.id()];
     if (!s) s = std::make_unique<Space>();
     s->mm = &mm;
     return *s;
+}
+
+XolArea* Uprobes::area(Mm& mm) {
+    if (XolArea* own = strategy_->area(mm); own != nullptr) return own;
+    auto& a = make_space(mm).area;
+    if (!a) {
+        a = std::make_unique<XolArea>(mm);
+        if (a->address == 0) a = nullptr;
+        if (a) ++counters.vmas_added;
+    }
+    return a.get();
 }
 
 Site* Uprobes::site(Mm& mm, Addr va) {
@@ -104,10 +110,37 @@ int Uprobes::analyse(Uprobe& u) {
     return 0;
 }
 
+namespace {
+/// One thread registers or unregisters at a probe point at a time (Linux: the uprobe's register_rwsem).
+class Locked {
+  public:
+    Locked(Kernel& kernel, Uprobe& u) : kernel_(kernel), uprobe_(u) { uprobe_.locked = true; }
+    ~Locked() {
+        uprobe_.locked = false;
+        kernel_.wake(uprobe_.unlocked);
+    }
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+
+  private:
+    Kernel& kernel_;
+    Uprobe& uprobe_;
+};
+} // namespace
+
 Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset, int* error) {
     *error = -EINVAL;
-    if (c.uprobe != nullptr || offset > inode->size()) co_return false;
+    if (c.uprobe != nullptr || offset > inode->size() || (!c.on_entry && !c.on_return)) co_return false;
+    if (c.in_interrupt && c.sleeping_handler) co_return false; // who is in an interrupt cannot sleep
     Uprobe* u = find(inode->number, offset);
+    while (u != nullptr && !dialect_.one_per_address && u->locked) {
+        if (kernel_.atomic()) {
+            *error = -EBUSY;
+            co_return false;
+        }
+        (void)co_await kernel_.sleep(kernel_.actor(), &u->unlocked, ~0ull, false);
+        u = find(inode->number, offset);
+    }
     if (u != nullptr && dialect_.one_per_address) {
         *error = -EBUSY;
         co_return false;
@@ -119,30 +152,42 @@ Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t
         u->number = static_cast<std::uint32_t>(all_.size());
         tree_.emplace(std::pair{inode->number, offset}, u);
     }
-    u->consumers.push_back(&c);
-    c.uprobe = u;
-    c.leaving = false;
-    Task& actor = kernel_.actor();
-    co_await kernel_.step(actor, Step::registered, offset, u->number);
+    {
+        const Locked lock(kernel_, *u);
+        u->consumers.push_back(&c);
+        c.uprobe = u;
+        c.leaving = false;
+        c.number = ++registrations_;
+        refresh(*u);
+        co_await kernel_.step(kernel_.actor(), Step::registered, offset, u->number);
+        co_await arm_everywhere(*u, error);
+        if (*error != 0) { // rolled back everywhere
+            co_await withdraw(c);
+            detach(c);
+        }
+    }
+    if (!leaving_.empty()) sweep();
+    co_return *error == 0;
+}
 
+Path<bool> Uprobes::arm_everywhere(Uprobe& u, int* error) {
     *error = 0;
     bool anywhere = false;
     for (std::size_t i = 0; i < spaces_.size() && *error == 0; ++i) {
         if (!spaces_[i]) continue;
         Mm& mm = *spaces_[i]->mm;
-        if (!u->wants(mm, owner(mm))) continue;
+        if (!u.wants(mm, owner(mm))) continue;
         std::vector<Addr> places;
         for (const auto& [start, v] : mm.vmas())
-            if (v.inode && v.inode->number == inode->number && probeable(v, dialect_) && offset >= v.offset &&
-                offset < v.offset + (v.end - v.start))
-                places.push_back(v.start + (offset - v.offset));
+            if (v.inode && v.inode->number == u.inode->number && probeable(v, dialect_) && u.offset >= v.offset &&
+                u.offset < v.offset + (v.end - v.start))
+                places.push_back(v.start + (u.offset - v.offset));
         for (Addr va : places) {
             anywhere = true;
-            if (!co_await arm(mm, *u, va, error)) break;
+            if (!co_await arm(mm, u, va, error)) break;
         }
     }
     if (*error == 0 && !anywhere && dialect_.needs_mapping) *error = -EINVAL;
-    if (*error != 0) co_await remove(c); // rolled back everywhere
     co_return *error == 0;
 }
 
@@ -155,11 +200,33 @@ Path<bool> Uprobes::add_at(Consumer& c, Process& p, Addr address, int* error) {
 }
 
 Path<bool> Uprobes::remove(Consumer& c) {
-    if (c.uprobe == nullptr) co_return false;
     Uprobe* u = c.uprobe;
-    std::erase(u->consumers, &c);
-    c.uprobe = nullptr;
-    c.leaving = false;
+    while (u != nullptr && u->locked) {
+        if (kernel_.atomic()) { // whoever has the lock sees to it
+            if (!c.leaving) leaving_.push_back(&c);
+            c.leaving = true;
+            co_return true;
+        }
+        (void)co_await kernel_.sleep(kernel_.actor(), &u->unlocked, ~0ull, false);
+        u = c.uprobe;
+    }
+    if (u == nullptr) co_return false;
+    {
+        const Locked lock(kernel_, *u);
+        co_await withdraw(c);
+        while (c.running > 0 && !kernel_.atomic())
+            (void)co_await kernel_.sleep(kernel_.actor(), &u->idle, ~0ull, false);
+        detach(c);
+    }
+    if (!leaving_.empty()) sweep();
+    co_return true;
+}
+
+/// No handler of the consumer begins any more, and where nobody else wants the probe the original byte is back.
+Path<bool> Uprobes::withdraw(Consumer& c) {
+    Uprobe* u = c.uprobe;
+    c.leaving = true;
+    refresh(*u);
     for (std::size_t i = 0; i < spaces_.size(); ++i) {
         if (!spaces_[i] || u->wants(*spaces_[i]->mm, owner(*spaces_[i]->mm))) continue;
         std::vector<Addr> places;
@@ -168,9 +235,10 @@ Path<bool> Uprobes::remove(Consumer& c) {
         std::sort(places.begin(), places.end());
         for (Addr va : places) co_await disarm(*spaces_[i]->mm, va);
     }
-    if (u->consumers.empty() && u->inode) tree_.erase({u->inode->number, u->offset});
-    Task& actor = kernel_.actor();
-    co_await kernel_.step(actor, Step::unregistered, u->offset, u->number);
+    const bool last = std::none_of(u->consumers.begin(), u->consumers.end(),
+                                   [](const Consumer* other) { return other != nullptr && !other->leaving; });
+    if (last && u->inode && find(u->inode->number, u->offset) == u) tree_.erase({u->inode->number, u->offset});
+    co_await kernel_.step(kernel_.actor(), Step::unregistered, u->offset, u->number);
     co_return true;
 }
 
@@ -188,9 +256,10 @@ int Uprobes::add_at_now(Consumer& c, Process& p, Addr address) {
 
 void Uprobes::remove_now(Consumer& c) {
     if (c.uprobe == nullptr) return;
-    if (in_handler_) { // handlers of this hit still run: it goes when they are done
+    if (c.uprobe->running > 0) {
         if (!c.leaving) leaving_.push_back(&c);
         c.leaving = true;
+        refresh(*c.uprobe);
         return;
     }
     kernel_.run_atomically(remove(c));

@@ -6,7 +6,7 @@
 //   trap      int3 was fetched; RIP is past it
 //   lookup    the uprobe is found by address. Gone meanwhile, and no int3 there: RIP back, run it again (restarted).
 //             No uprobe but an int3: the program's own, SIGTRAP.
-//   handler   every consumer's handler runs
+//   handler   every consumer's handler runs (handlers.cpp); with a return probe, return-hijacked follows (returns.hpp)
 //   ...       the strategy's steps: the instruction runs
 //   resumed   back in user mode behind the instruction
 //
@@ -15,13 +15,13 @@
 #pragma once
 
 #include "probes/dialect.hpp"
+#include "probes/returns.hpp"
+#include "probes/space.hpp"
 #include "probes/strategy.hpp"
-#include "probes/text_page.hpp"
 #include "probes/uprobe.hpp"
 
 #include <map>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 namespace trapline {
@@ -38,10 +38,11 @@ struct Utask : Extension {
     // Truth.
     Uprobe* owed = nullptr; ///< its handlers ran, `owed_runs` times, and the instruction has not yet
     std::uint64_t owed_runs = 0;
-    Uprobe* bare = nullptr; ///< the CPU was about to execute it; not yet known whether it completed
-    Addr bare_address = 0;  ///< where: the probe point, or a copy that is not stepped
-    bool bare_copy = false; ///< a copy: nothing is reported when a fault that was served restarts it
-    Miss bare_seen;         ///< when that was, in case it turns out to be a miss
+    Uprobe* bare = nullptr;             ///< the CPU was about to execute it; not yet known whether it completed
+    Addr bare_address = 0;              ///< where: the probe point, or a copy that is not stepped
+    bool bare_copy = false;             ///< a copy: nothing is reported when a fault that was served restarts it
+    Miss bare_seen;                     ///< when that was, in case it turns out to be a miss
+    std::vector<PendingReturn> pending; ///< in the order of the calls (Linux)
     /// What the strategy keeps for the thread, beyond the slot above.
     std::unique_ptr<Extension> strategy;
 };
@@ -58,14 +59,17 @@ class Uprobes final : public KernelObserver {
     ~Uprobes() override;
 
     /// Enters a consumer for the instruction at `offset` of `inode` and arms it wherever that is mapped. 0 or a
-    /// negative errno; steps of other threads may come between its own. The consumer must outlive its registration.
+    /// negative errno; steps of other threads may come between its own, and it sleeps while another thread registers or
+    /// unregisters at the same place. The consumer must outlive its registration.
     Path<bool> add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset, int* error);
     /// The same for an address in one process's memory.
     Path<bool> add_at(Consumer& c, Process& p, Addr address, int* error);
-    /// Takes the consumer out; restores the original byte everywhere if it was the last. No-op when it is not
+    /// Takes the consumer out; restores the original byte everywhere if it was the last. When the path has ended, no
+    /// thread is in the consumer's handler: not for handlers, which would wait for themselves. No-op when it is not
     /// registered.
     Path<bool> remove(Consumer& c);
-    // The same at once, for callers that are not kernel paths: handlers, and code before the machine runs.
+    // The same at once, for callers that are not kernel paths: handlers, and code before the machine runs. -EBUSY when
+    // another thread is registering there; a consumer whose probe point has handlers running goes when they are done.
     int add_now(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t offset);
     int add_at_now(Consumer& c, Process& p, Addr address);
     void remove_now(Consumer& c);
@@ -87,10 +91,15 @@ class Uprobes final : public KernelObserver {
     void duplicated(Mm& parent, Mm& child) override;
     void destroyed(Mm& mm) override;
 
-    // For strategies.
+    // For strategies and return probes.
     [[nodiscard]] Kernel& kernel() { return kernel_; }
     [[nodiscard]] const Dialect& dialect() const { return dialect_; }
     Utask& utask(Task& t);
+    /// nullptr: the address space never had a probe.
+    Space* space(const Mm& mm) { return mm.id() < spaces_.size() ? spaces_[mm.id()].get() : nullptr; }
+    Space& make_space(Mm& mm);
+    /// The XOL area, the strategy's or one for the return trampoline; nullptr when there is no room for it.
+    XolArea* area(Mm& mm);
     /// The page that holds an armed site, or nullptr when it has gone.
     TextPage* text_page(Mm& mm, Addr va);
     Site* site(Mm& mm, Addr va);
@@ -112,8 +121,16 @@ class Uprobes final : public KernelObserver {
     /// The instruction's copy at `at` is what `t` executes next, unobserved: it has completed when the thread is next
     /// seen elsewhere, unless an exception there becomes a signal.
     void under_way(Task& t, Uprobe& u, Addr at);
-    /// Runs the handlers of the probe point's consumers, for a strategy whose threads do not come through a trap.
-    void run_handlers(Task& t, Uprobe& u, Addr va);
+    /// Runs the handlers of the probe point's consumers, and what follows from them. An empty path when all is done,
+    /// which it is unless a handler sleeps or a return is wanted; otherwise the path does it, and the thread may have
+    /// been elsewhere meanwhile. RIP must be at `va`, and RSP as the instruction there will find it.
+    Path<bool> run_handlers(Task& t, Uprobe& u, Addr va);
+    /// The same for a return; false: nobody wanted to know. Its event is the caller's.
+    Path<bool> run_return_handlers(Task& t, const PendingReturn& r);
+    /// The number of the last registration.
+    [[nodiscard]] std::uint64_t registrations() const { return registrations_; }
+    /// An execution that nobody saw, just now.
+    void log_miss(const Task& t, Addr va) { kernel_.log().record(here(t, va)); }
     ProbeCounters counters;
     /// All uprobes that were ever registered, by number; gone ones keep their truth.
     [[nodiscard]] const std::vector<std::unique_ptr<Uprobe>>& all() const { return all_; }
@@ -121,14 +138,6 @@ class Uprobes final : public KernelObserver {
     void settle();
 
   private:
-    struct Space { // what is kept for one address space
-        std::unordered_map<Addr, Site> sites;
-        Site* last = nullptr; // the site that was asked for last; forgotten when sites change
-        std::map<Addr, std::unique_ptr<TextPage>> pages;
-        Mm* mm = nullptr;
-    };
-    Space* space(const Mm& mm);
-    Space& make_space(Mm& mm);
     Uprobe* find(std::uint64_t inode, std::uint64_t offset) const;
     int analyse(Uprobe& u);
     Path<bool> arm(Mm& mm, Uprobe& u, Addr va, int* error);
@@ -139,6 +148,16 @@ class Uprobes final : public KernelObserver {
     Miss here(const Task& t, Addr va);
     [[nodiscard]] const Process* owner(const Mm& mm) const;
     static bool probeable(const Vma& v, const Dialect& d);
+    // handlers.cpp
+    class Inside;
+    Path<bool> run_handlers_at_length(Task& t, Uprobe& u, Addr va);
+    void owe(Task& t, Uprobe& u);
+    void refresh(Uprobe& u);
+    void leave_handlers(Uprobe& u);
+    void sweep();
+    Path<bool> arm_everywhere(Uprobe& u, int* error);
+    Path<bool> withdraw(Consumer& c);
+    void detach(Consumer& c);
 
     Kernel& kernel_;
     const Dialect& dialect_;
@@ -146,8 +165,10 @@ class Uprobes final : public KernelObserver {
     std::map<std::pair<std::uint64_t, std::uint64_t>, Uprobe*> tree_; // by (inode, offset)
     std::vector<std::unique_ptr<Uprobe>> all_;                        // never shrinks: pointers to uprobes stay good
     std::vector<std::unique_ptr<Space>> spaces_;                      // by Mm::id
-    std::vector<Consumer*> leaving_;                                  // unregistered from inside a handler
-    bool in_handler_ = false;
+    std::vector<Consumer*> leaving_;                                  // unregistered while handlers ran
+    std::uint64_t registrations_ = 0;
+    Returns returns_{*this};
+    bool closing_ = false;
 };
 
 } // namespace trapline

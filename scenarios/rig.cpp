@@ -134,9 +134,6 @@ Result<void> Rig::hash_guest() {
 
 Result<void> Rig::locate_probes() {
     for (const ScenarioProbe& p : request_.probes) {
-        if (p.spec.is_return)
-            return fail(fmt::format("{}: return probes are not in this version", p.spec.text),
-                        "probe the function's entry");
         if (!p.spec.args.empty())
             return fail(fmt::format("{}: fetch arguments are not evaluated in this version", p.spec.text),
                         "leave them out");
@@ -146,6 +143,8 @@ Result<void> Rig::locate_probes() {
         Armed& a = probes_.emplace_back();
         a.asked = &p;
         a.place = std::move(*place);
+        a.consumer.on_entry = !p.spec.is_return;
+        a.consumer.on_return = p.spec.is_return;
     }
     const auto* schedule = std::get_if<SchedulePolicy>(&request_.schedule);
     const auto* script = schedule != nullptr ? std::get_if<ScheduleScript>(schedule) : nullptr;
@@ -243,10 +242,11 @@ RunReport Rig::report(const Outcome& outcome) {
     for (Armed& a : probes_) {
         ProbeReport p;
         p.spec = a.asked->spec.text;
+        p.is_return = a.asked->spec.is_return;
         if (a.uprobe != nullptr) {
             p.address = a.uprobe->first_address;
-            p.truth = a.uprobe->truth;
-            p.truth.hits = a.consumer.hits;
+            p.truth = p.is_return ? a.uprobe->returned : a.uprobe->truth;
+            p.truth.hits = p.is_return ? a.consumer.returns : a.consumer.hits;
         }
         const int error = a.error != 0 ? a.error : a.uprobe != nullptr ? a.uprobe->error : 0;
         p.error_number = -error;

@@ -157,6 +157,8 @@ class Kernel final : private TrapService {
     Task& actor() { return current_ != nullptr ? *current_ : machine_; }
     /// Runs a path to its end now; its steps are events, but nobody else can run at them.
     bool run_atomically(Path<bool> path);
+    /// True inside run_atomically: sleeping is not possible.
+    [[nodiscard]] bool atomic() const { return atomic_; }
 
     // Registers of any task, on the CPU or not.
     [[nodiscard]] std::uint64_t get(const Task& t, Reg r) const {

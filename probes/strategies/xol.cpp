@@ -77,8 +77,7 @@ class XolStep final : public OutOfLineStep {
         last_mm_ = 0;
     }
 
-  private:
-    XolArea* area(Mm& mm) {
+    XolArea* area(Mm& mm) override {
         if (last_mm_ == mm.id()) return last_;
         auto& a = areas_[mm.id()];
         if (!a) {
@@ -93,6 +92,7 @@ class XolStep final : public OutOfLineStep {
         return last_ = a.get();
     }
 
+  private:
     void free_slot(Task& t, XolArea& a) {
         a.free(std::exchange(uprobes.utask(t).slot, -1));
         uprobes.kernel().wake(a.waiters, 1);

@@ -86,13 +86,14 @@ class Live:
     def __init__(self, path):
         self.path = os.path.abspath(path)
 
-    def run(self, argv, *, probes=(), root=None, cpus=1, env=None, cwd=None, stdin=b"", timeout=300):
+    def run(self, argv, *, probes=(), root=None, cpus=1, env=None, cwd=None, stdin=b"", timeout=300,
+            at_return=False):
         def command(json_file):
             line = [self.path, "--json", json_file, "--cpus", str(cpus)]
             if root:
                 line += ["--root", root]
             for path, offset in probes:
-                line += ["-p", f"{offset:#x}:{(root or '') + path}"]
+                line += ["-r" if at_return else "-p", f"{offset:#x}:{(root or '') + path}"]
             return [*line, "--", *argv]
 
         return with_json(command, env=environment(env), cwd=cwd, stdin=stdin, timeout=timeout)
