@@ -141,22 +141,27 @@ OrErrno<std::vector<DirectoryEntry>> Sandbox::list(const OpenedFile& directory) 
     }
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent* entry = ::readdir(stream.get()))
-        if (std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+    while (const dirent* entry = ::readdir(stream.get())) names.emplace_back(entry->d_name);
     if (errno != 0) return refuse(errno);
-    std::sort(names.begin(), names.end());
+    const auto dots = [](const std::string& name) { return name == "." ? 0 : name == ".." ? 1 : 2; };
+    const auto before = [&](const std::string& a, const std::string& b) {
+        return std::make_pair(dots(a), std::string_view(a)) < std::make_pair(dots(b), std::string_view(b));
+    };
+    if (!host_order) std::sort(names.begin(), names.end(), before);
 
     std::vector<DirectoryEntry> out;
     auto add = [&](std::string name, const struct stat& st) {
         out.push_back({std::move(name), views_.view(st).inode, static_cast<std::uint8_t>(IFTODT(st.st_mode))});
     };
-    struct stat st {};
-    if (::fstat(directory.fd.get(), &st) != 0) return refuse(errno);
-    add(".", st);
-    auto up = resolve(directory.path, "..", LastLink::follow);
-    add("..", up && up->exists() ? up->st : st);
-    for (std::string& name : names)
-        if (::fstatat(copy, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) add(std::move(name), st);
+    for (std::string& name : names) {
+        struct stat st {};
+        if (name == "..") { // of the root folder: itself
+            auto up = resolve(directory.path, "..", LastLink::follow);
+            if (up && up->exists()) add(std::move(name), up->st);
+        } else if (::fstatat(copy, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            add(std::move(name), st);
+        }
+    }
     return out;
 }
 

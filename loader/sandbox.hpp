@@ -64,7 +64,7 @@ class Sandbox {
     OrErrno<FileView> stat(const Resolved& where);
     OrErrno<FileView> stat(int fd);
     OrErrno<std::string> read_link(const Resolved& where);
-    /// All names of an open directory: `.` and `..`, then sorted by bytes.
+    /// All names of an open directory: `.` and `..`, then sorted by bytes, unless `host_order`.
     OrErrno<std::vector<DirectoryEntry>> list(const OpenedFile& directory);
     /// access(2) for the user that trapline runs as; W_OK outside the write directories is -EROFS. 0 or a negative
     /// errno.
@@ -91,6 +91,9 @@ class Sandbox {
     void changed(const OpenedFile& file) { views_.changed(file.key); }
     /// Whether the guest may change what has this path (without links).
     [[nodiscard]] bool writable(std::string_view path) const { return write_place(path).has_value(); }
+
+    /// List directories as the host does: for whoever compares with a run on the host. It may differ elsewhere.
+    bool host_order = false;
 
   private:
     struct WriteDirectory {

@@ -63,6 +63,7 @@ Result<void> Rig::set_up(Policy* policy) {
     config.cpus = request_.cpus;
     config.seed = request_.seed;
     config.limit = request_.limit;
+    config.start_time = request_.start_time;
     config.cost = &cost_;
     config.poll = [this] {
         if (request_.progress) request_.progress(*kernel_);
@@ -88,6 +89,7 @@ Result<void> Rig::set_up(Policy* policy) {
                         static_cast<long>(ns % 1'000'000'000)};
     });
     if (!sandbox) return tl::make_unexpected(sandbox.error());
+    sandbox->host_order = request_.host_order;
     system_ = std::make_unique<System>(*kernel_, std::move(*sandbox), request_.standard, directory);
     if (request_.capture_output)
         system_->output = [this](int stream, std::span<const std::uint8_t> bytes) {
@@ -243,6 +245,8 @@ RunReport Rig::report(const Outcome& outcome) {
         ProbeReport p;
         p.spec = a.asked->spec.text;
         p.is_return = a.asked->spec.is_return;
+        p.file = a.place.path;
+        p.offset = a.place.offset;
         if (a.uprobe != nullptr) {
             p.address = a.uprobe->first_address;
             p.truth = p.is_return ? a.uprobe->returned : a.uprobe->truth;

@@ -44,7 +44,9 @@ struct RunRequest {
     std::string cost = "bare-metal";
     unsigned cpus = 2;
     std::uint64_t seed = 0;
-    std::uint64_t limit = ~0ull; ///< instructions
+    std::uint64_t limit = ~0ull;                          ///< instructions
+    bool host_order = false;                              ///< directories are listed as the host does, not sorted
+    std::uint64_t start_time = KernelConfig{}.start_time; ///< of CLOCK_REALTIME, seconds since 1970
     std::variant<SchedulePolicy, Token> schedule;
     std::function<void(const Event&, const Kernel&)> log;   ///< sees every event, if set
     std::function<void(const Miss&, const Kernel&)> missed; ///< sees every missed execution, if set
@@ -55,6 +57,8 @@ struct RunRequest {
 struct ProbeReport {
     enum class State { armed, pending, refused };
     std::string spec; ///< as typed
+    std::string file; ///< guest path of the file that it is in
+    std::uint64_t offset = 0;
     Addr address = 0; ///< where it was armed first; 0 when never
     bool is_return = false;
     State state = State::pending;

@@ -30,5 +30,6 @@ int compare_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
+int judge_command(const Arguments& arguments);
 
 } // namespace trapline

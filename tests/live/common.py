@@ -81,7 +81,7 @@ class Trapline:
 
 
 class Live:
-    """The live kernel, through live_counter. A probe is (path, file offset)."""
+    """The live kernel, through live_counter. A probe is (path as the program sees it, file offset)."""
 
     def __init__(self, path):
         self.path = os.path.abspath(path)
@@ -93,7 +93,7 @@ class Live:
             if root:
                 line += ["--root", root]
             for path, offset in probes:
-                line += ["-r" if at_return else "-p", f"{offset:#x}:{(root or '') + path}"]
+                line += ["-r" if at_return else "-p", f"{offset:#x}:{path}"]
             return [*line, "--", *argv]
 
         return with_json(command, env=environment(env), cwd=cwd, stdin=stdin, timeout=timeout)

@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""judge-command: `trapline judge` as its users have it, and above all what it leaves behind: nothing.
+
+    judge_command.py TRAPLINE GUESTS SCENARIOS
+"""
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cli"))
+import harness
+
+SKIP = 77
+
+
+def children_of(pid):
+    """Every process below this one."""
+    found, parents = [], {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                    parents[int(entry)] = int(file.read().rpartition(")")[2].split()[1])
+            except OSError:
+                pass
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        for child, its_parent in parents.items():
+            if its_parent == parent:
+                found.append(child)
+                waiting.append(child)
+    return found
+
+
+def program_of(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
+def wait_until(what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def mounts():
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        return file.read()
+
+
+def first_bytes(symbol):
+    """What stands at a function of libc in this process, which the judge did not start."""
+    address = ctypes.cast(getattr(ctypes.CDLL("libc.so.6"), symbol), ctypes.c_void_p).value
+    return ctypes.string_at(address, 8)
+
+
+class Verdicts(harness.CommandTest):
+    def judge(self, code, *arguments, **more):
+        path = os.path.join(self.folder, "verdict.json")
+        result = self.expect(code, "judge", "--json", path, *arguments, **more)
+        with open(path, encoding="utf-8") as file:
+            return result, json.load(file)
+
+    def test_the_document_has_the_keys_of_the_interface(self):
+        result, verdict = self.judge(0, "-p", ":body", "-p", ":guest_main", "--", self.guest("loop"), "1000")
+        self.assertEqual((verdict["schema"], verdict["command"]), (1, "judge"))
+        self.assertEqual(verdict["kernel"], os.uname().release)
+        self.assertEqual([(p["spec"], p["live_hits"], p["emulated_hits"], p["agree"]) for p in verdict["probes"]],
+                         [(":body", 1000, 1000, True), (":guest_main", 1, 1, True)])
+        self.assertTrue(verdict["exit_agrees"] and verdict["stdout_agrees"])
+        self.assertIn("agrees", result.out)
+
+    def test_threads_and_children_are_counted(self):
+        for guest, probe, hits in (("two-threads", ":hot", 2), ("fork-hot", ":hot", None), ("threads8", ":add", None)):
+            for cpus in ("1", "2"):
+                _, verdict = self.judge(0, "-p", probe, "--cpus", cpus, "--", self.guest(guest))
+                probe_of = verdict["probes"][0]
+                self.assertGreater(probe_of["live_hits"], 1)
+                if hits is not None:
+                    self.assertEqual(probe_of["live_hits"], hits)
+
+    def test_a_missed_probe_is_a_disagreement(self):
+        schedule = "t1 until text-restored; t2 until :hot+3; t1 until text-armed"
+        result, verdict = self.judge(1, "-p", ":hot", "--strategy", "inline", "--schedule", schedule, "--",
+                                     self.guest("two-threads"))
+        self.assertEqual([(p["live_hits"], p["emulated_hits"], p["agree"]) for p in verdict["probes"]], [(2, 1, False)])
+        self.assertIn("differ", result.out)
+
+    def test_refusals_agree_by_number(self):
+        _, verdict = self.judge(0, "-p", ":own_int3", "--", self.guest("own-int3"))
+        self.assertEqual(verdict["probes"][0]["live_errno"], 524)
+        self.assertEqual(verdict["probes"][0]["emulated_errno"], 524)
+        self.assertTrue(verdict["exit_agrees"])
+
+    def test_both_read_the_same_input(self):
+        path = self.file("input", "b\nc\na\n")
+        with open(path, "rb") as file:
+            process = subprocess.run([harness.trapline, "judge", "-p", "libc.so.6:malloc", "--", "/usr/bin/sort"],
+                                     stdin=file, capture_output=True, timeout=harness.TIMEOUT, check=False)
+        self.assertEqual(process.returncode, 0, process)
+
+    def test_what_the_program_writes_stays_in_the_emulated_run(self):
+        folder = os.path.join(self.folder, "out")
+        os.mkdir(folder)
+        self.judge(0, "-p", "libc.so.6:malloc", "--write", folder, "--", "/bin/sh", "-c",
+                   f"test -e {folder}/x && exit 3; echo made > {folder}/x; cat {folder}/x")
+        with open(f"{folder}/x", encoding="utf-8") as file:
+            self.assertEqual(file.read(), "made\n")
+
+    def test_without_write_both_find_a_read_only_system(self):
+        target = os.path.join(self.folder, "never")
+        self.judge(0, "-p", "libc.so.6:malloc", "--", "/bin/sh", "-c", f"echo x > {target}")
+        self.assertFalse(os.path.exists(target))
+
+    def test_a_root_folder(self):
+        root = os.path.join(self.folder, "root")
+        os.mkdir(root)
+        subprocess.run(["cp", self.guest("loop"), f"{root}/loop"], check=True)
+        _, verdict = self.judge(0, "-p", ":body", "--root", root, "--", "/loop", "10")
+        self.assertEqual(verdict["probes"][0]["live_hits"], 10)
+
+    def test_functions_that_libc_chooses_by_the_processor_are_the_same(self):
+        _, verdict = self.judge(0, "-p", ":main", "--", self.guest("chosen"))
+        self.assertTrue(verdict["stdout_agrees"])
+
+    def test_a_program_that_takes_too_long_is_inconclusive(self):
+        began = time.monotonic()
+        result = self.expect(4, "judge", "--timeout", "1", "-p", "libc.so.6:malloc", "--", "/bin/sleep", "100")
+        self.assertIn("--timeout", result.err)
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertEqual(children_of(os.getpid()), [])
+
+    def test_bad_command_lines(self):
+        self.refused(2, "no program", "judge", "-p", ":main")
+        self.refused(2, "nowhere", "judge", "-p", ":main", "--", "/nowhere")
+        self.refused(2, "--timeout", "judge", "--timeout", "0", "-p", ":hot", "--", self.guest("loop"))
+        self.refused(2, "one strategy", "judge", "--strategy", "inline,xol", "-p", ":hot", "--", self.guest("two-threads"))
+
+    def test_without_root_it_is_skipped_with_the_reason(self):
+        # The guest is one that everybody may read.
+        command = ["judge", "-p", "/bin/true:0x2000", "--", "/bin/true"]
+        result = subprocess.run([harness.trapline, *command], capture_output=True, timeout=harness.TIMEOUT, cwd="/",
+                                user=65534, group=65534, extra_groups=[], check=False)
+        self.assertEqual(result.returncode, SKIP, result)
+        self.assertIn(b"root", result.stderr)
+
+
+class NothingLeft(harness.CommandTest):
+    """A live program that sleeps, and a judge that ends in every way while it does."""
+
+    def start(self):
+        self.before = mounts()
+        process = subprocess.Popen([harness.trapline, "judge", "-p", "libc.so.6:malloc", "-p", "libc.so.6:nanosleep", "-p",
+                                    "libc.so.6:clock_nanosleep", "--", "/bin/sh", "-c", "sleep 100 & sleep 200"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        sleepers = lambda: [pid for pid in children_of(process.pid) if program_of(pid) == "sleep"]
+        self.assertTrue(wait_until(lambda: len(sleepers()) == 2), process.poll())
+        return process, children_of(process.pid)
+
+    def gone(self, pids):
+        self.assertTrue(wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids)), pids)
+        self.assertEqual(mounts(), self.before)
+
+    def test_a_kill_leaves_no_process_and_no_mount(self):
+        for number in (signal.SIGKILL, signal.SIGKILL, signal.SIGQUIT):
+            process, pids = self.start()
+            process.send_signal(number)
+            process.wait()
+            self.gone(pids)
+
+    def test_the_runner_may_be_killed_too(self):
+        process, pids = self.start()
+        os.kill(pids[0], signal.SIGKILL)
+        self.assertEqual(process.wait(harness.TIMEOUT), 2)
+        self.gone(pids)
+
+    def test_interrupting_it_ends_both(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process, pids = self.start()
+            process.send_signal(number)
+            self.assertEqual(process.wait(harness.TIMEOUT), 128 + number)
+            self.gone(pids)
+
+    def test_nobody_else_is_probed(self):
+        """This process runs the same libc all the time; its text must stay what the file has."""
+        clean = first_bytes("malloc")
+        self.assertNotEqual(clean[0], 0xcc)
+        process, pids = self.start()
+        self.assertEqual(first_bytes("malloc"), clean)
+        child = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}; import judge_command; "
+                                "print(judge_command.first_bytes('malloc').hex())"],
+                               capture_output=True, text=True, check=True, cwd=os.path.dirname(os.path.abspath(__file__)))
+        self.assertEqual(child.stdout.strip(), clean.hex())
+        # The judged program is: its memory shows the int3.
+        sleeper = next(pid for pid in pids if program_of(pid) == "sleep")
+        self.assertEqual(self.byte_in(sleeper, "malloc"), b"\xcc")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.gone(pids)
+
+    @staticmethod
+    def byte_in(pid, symbol):
+        """The byte at a function of libc in another process that maps it elsewhere."""
+        here = ctypes.cast(getattr(ctypes.CDLL("libc.so.6"), symbol), ctypes.c_void_p).value
+
+        def base(of):
+            with open(f"/proc/{of}/maps", encoding="utf-8") as file:
+                return next(int(line.split("-")[0], 16) for line in file if "libc.so.6" in line)
+        with open(f"/proc/{pid}/mem", "rb") as memory:
+            memory.seek(base(pid) + here - base("self"))
+            return memory.read(1)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    tried = subprocess.run([sys.argv[1], "judge", "--", "/bin/true"], capture_output=True, check=False)
+    if tried.returncode == SKIP:
+        print("skipped:", tried.stderr.decode().strip())
+        sys.exit(SKIP)
+    harness.main()

@@ -1,0 +1,96 @@
+#include "tools/judge/runner.hpp"
+
+#include "tools/judge/events.hpp"
+#include "tools/judge/private_files.hpp"
+#include "tools/judge/program.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+namespace trapline::judge {
+namespace {
+
+using Json = nlohmann::json;
+
+void send(const Descriptor& to, const Json& document) {
+    const std::string text = document.dump(-1, ' ', false, Json::error_handler_t::replace);
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t n = ::write(to.get(), text.data() + done, text.size() - done);
+        if (n < 0 && errno != EINTR) return;
+        if (n > 0) done += static_cast<std::size_t>(n);
+    }
+}
+
+/// Restricts this process, and so the program, to the first few of its CPUs, and returns their numbers.
+std::vector<int> choose_cpus(unsigned most) {
+    cpu_set_t allowed, chosen;
+    CPU_ZERO(&allowed);
+    CPU_ZERO(&chosen);
+    ::sched_getaffinity(0, sizeof allowed, &allowed);
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < CPU_SETSIZE && cpus.size() < most; ++cpu) {
+        if (!CPU_ISSET(cpu, &allowed)) continue;
+        CPU_SET(cpu, &chosen);
+        cpus.push_back(cpu);
+    }
+    ::sched_setaffinity(0, sizeof chosen, &chosen);
+    return cpus;
+}
+
+/// Maps the whole file as a loader maps text, for as long as this process lives.
+void map_executable(const std::string& path) {
+    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat st {};
+    if (fd && ::fstat(fd.get(), &st) == 0 && st.st_size > 0)
+        ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd.get(), 0);
+}
+
+Result<Json> run(const LiveRequest& request, const RunnerPipes& pipes) {
+    const Result<std::uint32_t> pmu = uprobe_pmu();
+    if (!pmu) return tl::make_unexpected(pmu.error());
+    auto files = make_files_private(request);
+    if (!files) return tl::make_unexpected(files.error());
+
+    Events events(*pmu, choose_cpus(request.cpus));
+    std::vector<int> errors;
+    std::string mapped; // probes of one file usually stand together
+    for (const LiveProbe& probe : request.probes) {
+        const auto file = files->find(probe.path);
+        const std::string path = file != files->end() ? file->second : request.root + "/" + probe.path;
+        if (request.reports_refusals && path != mapped) map_executable(path);
+        mapped = path;
+        errors.push_back(events.add(probe, path));
+    }
+    const Result<int> status = run_in_namespace(request, {pipes.out.get(), pipes.err.get(), pipes.message.get()});
+    if (!status) return tl::make_unexpected(status.error());
+
+    Json document = {{"status", *status}, {"probes", Json::array()}};
+    for (std::size_t i = 0; i < errors.size(); ++i)
+        document["probes"].push_back({{"error", errors[i]}, {"hits", errors[i] == 0 ? events.hits(i) : 0}});
+    return document;
+}
+
+} // namespace
+
+void run_as_runner(const LiveRequest& request, RunnerPipes pipes) {
+    // Ctrl-C is the judge's business; it ends this process when it wants to.
+    ::signal(SIGINT, SIG_IGN);
+    ::signal(SIGTERM, SIG_IGN);
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
+    const Result<Json> result = run(request, pipes);
+    send(pipes.message, result ? *result : Json{{"error", result.error().what}, {"code", result.error().code}});
+    ::_exit(0);
+}
+
+} // namespace trapline::judge
