@@ -48,6 +48,15 @@ std::optional<Addr> Rig::resolve(const ProbePlace& place, const Task& t) {
     return readable;
 }
 
+Progress Rig::progress() const {
+    Progress p;
+    p.instructions = kernel_->cpu().retired();
+    p.nanoseconds = kernel_->nanoseconds(kernel_->latest());
+    if (uprobes_)
+        for (const auto& u : uprobes_->all()) p.hits += u->truth.hits;
+    return p;
+}
+
 Result<void> Rig::set_up(Policy* policy) {
     dialect_ = dialect(request_.kernel);
     strategy_ = strategy_info(request_.strategy);
@@ -66,7 +75,7 @@ Result<void> Rig::set_up(Policy* policy) {
     config.start_time = request_.start_time;
     config.cost = &cost_;
     config.poll = [this] {
-        if (request_.progress) request_.progress(*kernel_);
+        if (request_.progress) request_.progress(progress());
         return request_.interrupted != nullptr && *request_.interrupted;
     };
     if (policy == nullptr) policy = (policy_ = make_policy()).get();

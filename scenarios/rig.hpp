@@ -48,6 +48,7 @@ class Rig {
     std::unique_ptr<Policy> make_policy();
     std::optional<Addr> resolve(const ProbePlace& place, const Task& t);
     std::string who_waits() const;
+    Progress progress() const;
 
     const RunRequest& request_;
     const Dialect* dialect_ = nullptr;

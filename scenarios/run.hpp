@@ -26,6 +26,12 @@
 
 namespace trapline {
 
+/// How far a run has come.
+struct Progress {
+    std::uint64_t instructions = 0, hits = 0;
+    std::uint64_t nanoseconds = 0; ///< virtual time
+};
+
 struct RunRequest {
     std::string program; ///< a guest path, or a name to be found in the guest's PATH
     std::vector<std::string> args;
@@ -51,7 +57,7 @@ struct RunRequest {
     std::function<void(const Event&, const Kernel&)> log;   ///< sees every event, if set
     std::function<void(const Miss&, const Kernel&)> missed; ///< sees every missed execution, if set
     const std::atomic<bool>* interrupted = nullptr;         ///< becomes true when the user wants an end (Ctrl-C)
-    std::function<void(const Kernel&)> progress;            ///< called now and then in a long run
+    std::function<void(const Progress&)> progress;          ///< called now and then in a long run
 };
 
 struct ProbeReport {

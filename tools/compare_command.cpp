@@ -5,6 +5,7 @@
 #include "tools/json_out.hpp"
 #include "tools/options.hpp"
 #include "tools/output_file.hpp"
+#include "tools/progress.hpp"
 #include "tools/scenario_run.hpp"
 #include "tools/table.hpp"
 
@@ -170,7 +171,9 @@ class Compare {
                         "trapline replay FILE --token TOKEN replays it");
         if (request.probes.empty()) return fail("there is no probe to compare strategies on", "-p :main is one");
         request.interrupted = interrupted_;
+        progress_.attach(request, request.strategy);
         auto report = run_program(request);
+        progress_.clear();
         if (!report) return tl::make_unexpected(report.error());
         if (interrupted_by() != 0) return {};
         if (rows_.empty()) {
@@ -222,6 +225,7 @@ class Compare {
     const CompareOptions& options_;
     std::optional<ReadyScenario> ready_;
     const std::atomic<bool>* interrupted_ = nullptr;
+    ProgressLine progress_;
     std::optional<RunReport> first_;
     std::vector<CompareRow> rows_;
     std::vector<ResultRow> judged_;

@@ -1,5 +1,6 @@
 #include "tools/event_log.hpp"
 
+#include "emu/kernel/cost_file.hpp"
 #include "scenarios/text.hpp"
 #include "tools/json_out.hpp"
 
@@ -92,6 +93,11 @@ std::string schedule_text(const RunRequest& request) {
     return "rr";
 }
 
+std::uint64_t hz_of(const RunRequest& request) {
+    const auto cost = find_cost(request.cost);
+    return cost ? cost->hz : cost_profiles().front().hz;
+}
+
 std::string log_header(const RunRequest& request, const Scenario* scenario) {
     Json header = {{"log", 1},
                    {"model", kModelVersion},
@@ -103,7 +109,7 @@ std::string log_header(const RunRequest& request, const Scenario* scenario) {
                    {"seed", request.seed},
                    {"schedule", schedule_text(request)},
                    {"cost", request.cost},
-                   {"hz", cost_profile(request.cost) != nullptr ? cost_profile(request.cost)->hz : 0},
+                   {"hz", hz_of(request)},
                    {"probes", Json::array()}};
     for (const ScenarioProbe& probe : request.probes) header["probes"].push_back(probe.spec.text);
     if (scenario != nullptr) header["scenario"] = {{"name", scenario->name}, {"text", file_text(scenario->file)}};

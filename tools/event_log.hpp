@@ -30,6 +30,9 @@ namespace trapline {
 /// The last line.
 [[nodiscard]] std::string log_footer(const RunRequest& request, const RunReport& report);
 
+/// Cycles a second of the request's cost profile.
+[[nodiscard]] std::uint64_t hz_of(const RunRequest& request);
+
 /// The schedule as it would be given to --schedule.
 [[nodiscard]] std::string schedule_text(const RunRequest& request);
 

@@ -4,6 +4,7 @@
 #include "scenarios/text.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/options.hpp"
+#include "tools/progress.hpp"
 #include "tools/run_outputs.hpp"
 #include "tools/scenario_run.hpp"
 
@@ -160,7 +161,9 @@ class Replay {
             request.standard.in = ready.input.rewound();
             request.interrupted = interrupted_;
             if (outputs_) outputs_->attach(request, &ready.scenario);
+            progress_.attach(request, fmt::format("{}, {}", ready.scenario.name, strategy));
             const auto report = run_program(request);
+            progress_.clear();
             if (!report) {
                 if (!report.error().hint.empty()) complain(report.error());
                 return error_row(ready.scenario, strategy, report.error());
@@ -211,6 +214,7 @@ class Replay {
     bool unwritten_ = false; // what was to be left behind could not be written, and that was said
     bool plain_ = true;      // rows as text go to standard output
     const std::atomic<bool>* interrupted_ = nullptr;
+    ProgressLine progress_;
     std::vector<ResultRow> rows_;
     std::vector<std::string> warned_;
 };

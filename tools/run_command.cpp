@@ -4,6 +4,7 @@
 #include "tools/interrupt.hpp"
 #include "tools/json_out.hpp"
 #include "tools/options.hpp"
+#include "tools/progress.hpp"
 #include "tools/run_outputs.hpp"
 #include "tools/run_table.hpp"
 
@@ -87,7 +88,10 @@ Result<int> run(const RunOptions& options, RunRequest& request) {
     if (!outputs) return tl::make_unexpected(outputs.error());
     outputs->attach(request, nullptr);
     request.interrupted = catch_interrupts();
+    ProgressLine progress(true);
+    if (!options.quiet) progress.attach(request);
     auto report = run_program(request);
+    progress.clear();
     if (!report) return tl::make_unexpected(report.error());
 
     const int code = ending(request, *report);

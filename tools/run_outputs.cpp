@@ -50,8 +50,7 @@ Result<void> RunOutputs::finish(const RunRequest& request, const RunReport& repo
     }
     if (trace_) {
         put_in_order(records_);
-        const CostProfile* cost = cost_profile(request.cost);
-        write_trace(records_, place_names(report), cost != nullptr ? cost->hz : cost_profiles().front().hz, *trace_);
+        write_trace(records_, place_names(report), hz_of(request), *trace_);
         if (auto done = trace_->commit(); !done) return done;
     }
     return {};
