@@ -3,6 +3,7 @@
 #include "decoder/flow.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace trapline {
 namespace {
@@ -61,6 +62,22 @@ std::optional<OutOfLine> out_of_line(std::span<const uint8_t> bytes) {
     std::copy_n(bytes.begin(), insn->length, out.bytes.begin());
     if (insn->rip_relative) replace_rip(*insn, out);
     out.post = post_fix(*insn);
+    return out;
+}
+
+std::optional<std::array<uint8_t, 16>> relocated(std::span<const uint8_t> bytes, uint64_t from, uint64_t to) {
+    const auto insn = outline(bytes);
+    if (!insn) return std::nullopt;
+    std::array<uint8_t, 16> out{};
+    std::copy_n(bytes.begin(), insn->length, out.begin());
+    if (!insn->rip_relative) return out;
+    if (insn->prefixes & prefix::address_size) return std::nullopt; // relative to eip, which wraps at 4 GiB
+    int32_t disp = 0;
+    std::memcpy(&disp, &out[insn->disp_offset], sizeof disp);
+    const auto moved = static_cast<int64_t>(from - to) + disp;
+    disp = static_cast<int32_t>(moved);
+    if (disp != moved) return std::nullopt;
+    std::memcpy(&out[insn->disp_offset], &disp, sizeof disp);
     return out;
 }
 

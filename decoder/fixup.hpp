@@ -39,4 +39,9 @@ struct OutOfLine {
 /// the trap flag that pushf pushes, rcx and r11 after syscall, the abort address of xbegin.
 std::optional<OutOfLine> out_of_line(std::span<const uint8_t> bytes);
 
+/// The instruction at the start of `bytes`, which stands at `from`, encoded to stand at `to`: a RIP-relative operand
+/// keeps its target, everything else its bytes (so a relative branch does not). nullopt when there is no instruction,
+/// or no displacement of 32 bits that reaches. kprobes do it for their copies; uprobes' area lies too far away.
+std::optional<std::array<uint8_t, 16>> relocated(std::span<const uint8_t> bytes, uint64_t from, uint64_t to);
+
 } // namespace trapline

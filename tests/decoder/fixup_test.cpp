@@ -30,6 +30,22 @@ TEST_CASE("an instruction that does not depend on its address is copied as it is
     CHECK_FALSE(out_of_line(bytes("e8 00")).has_value());
 }
 
+TEST_CASE("a relocated copy keeps the target of its RIP-relative operand, and everything else") {
+    const auto moved = [](const std::string& from, uint64_t at, uint64_t to) {
+        const auto out = relocated(bytes(from), at, to);
+        return out ? hex(std::span(*out).first(outline(bytes(from))->length)) : std::string("none");
+    };
+    CHECK(moved("48 8b 45 f8", 0x1000, 0x9000) == "48 8b 45 f8");
+    CHECK(moved("8b 05 10 00 00 00", 0x1000, 0x1000) == "8b 05 10 00 00 00");
+    CHECK(moved("8b 05 10 00 00 00", 0x1000, 0x0ff0) == "8b 05 20 00 00 00");
+    CHECK(moved("c7 05 fc ff ff ff 44 33 22 11", 0x1000, 0x1100) == "c7 05 fc fe ff ff 44 33 22 11"); // imm32 behind it
+    CHECK(moved("8b 05 00 00 00 00", 0x80000000, 0) == "none");
+    CHECK(moved("8b 05 ff ff ff 7f", 0x1000, 0x0fff) == "none");
+    CHECK(moved("8b 05 ff ff ff 7f", 0x1000, 0x1000) == "8b 05 ff ff ff 7f");
+    CHECK(moved("67 8b 05 10 00 00 00", 0x1000, 0x0ff0) == "none"); // eip-relative
+    CHECK_FALSE(relocated(bytes("8b"), 0, 0).has_value());
+}
+
 TEST_CASE("the scratch register is rsi, else rdi, else rbx, as Linux chooses") {
     struct {
         const char* from;
