@@ -43,7 +43,7 @@ bool Uprobe::wants(const Mm& m, const Process* p) const {
 /// The thread's next execution of the instruction is preceded by a handler run.
 void Uprobes::owe(Task& t, Uprobe& u) {
     Utask& ut = utask(t);
-    if (ut.owed != &u) settle(ut);
+    if (ut.owed != &u) settle_owed(ut);
     ut.owed = &u;
     ++ut.owed_runs;
     ++u.truth.hits;

@@ -33,14 +33,17 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     s = site(mm, va);
     Uprobe* uprobe = s != nullptr ? s->uprobe : nullptr;
     const std::uint64_t number = uprobe != nullptr ? uprobe->number : 0;
+    // Looked at together with the tree, under one lock: otherwise a probe that comes back between the two looks would
+    // pass for somebody else's breakpoint.
+    std::uint8_t byte = 0;
+    const bool foreign = uprobe == nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
     if (in_interrupt)
         kernel_.note(t, Step::lookup, va, number);
     else
         co_await kernel_.step(t, Step::lookup, va, number);
 
     if (uprobe == nullptr) {
-        std::uint8_t byte = 0;
-        if (mm.force_read(va, &byte, 1) && byte == kBreakpoint) co_return false; // somebody else's breakpoint
+        if (foreign) co_return false; // somebody else's breakpoint
         kernel_.set(t, Reg::rip, va);
         ++counters.restarts;
         co_await kernel_.step(t, Step::restarted, va);
@@ -119,9 +122,8 @@ void Uprobes::hide_step(const Hit& hit, Addr next) {
 }
 
 void Uprobes::before_fault_signal(Task& t) {
-    Utask& u = utask(t);
-    if (u.bare_copy) u.bare = nullptr;
-    u.bare_copy = false;
+    not_under_way(t);
+    const Utask& u = utask(t);
     if (u.active == nullptr) return strategy_->before_fault_signal(t);
     const Hit hit{t, u.active, u.address};
     strategy_->abort(hit);
