@@ -9,17 +9,18 @@ namespace trapline {
 Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     *error = u.error = analyse(u);
     if (*error != 0) co_return false;
-    Space& sp = make_space(mm);
-    Site& s = sp.sites[va];
+    const std::uint32_t id = mm.id();
+    Site& s = make_space(mm).sites[va];
     if (s.armed) co_return true;
     s.uprobe = &u;
     s.address = va;
 
     Task& actor = kernel_.actor();
-    auto& page = sp.pages[page_floor(va)];
+    auto& page = space(id)->pages[page_floor(va)];
     if (!page || !page->mapped()) {
         page = std::make_unique<TextPage>(mm, page_floor(va));
         if (!page->valid()) {
+            Space& sp = *space(id);
             sp.pages.erase(page_floor(va));
             sp.sites.erase(va);
             sp.last = nullptr;
@@ -27,17 +28,19 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
             co_return false;
         }
         ++counters.pages_copied;
-        co_await kernel_.step(actor, Step::page_copied, page_floor(va), 0, {}, mm.id());
+        co_await kernel_.step(actor, Step::page_copied, page_floor(va), 0, {}, id);
     }
-    // Another thread may have come and gone while this one was between the two steps.
-    TextPage* now = sp.pages[page_floor(va)].get();
-    Site* still = site(mm, va);
-    if (now == nullptr || still == nullptr || still->armed) co_return true;
+    // Another thread may have come and gone while this one was between the two steps, or the whole process.
+    Site* still = space(id) != nullptr ? site(mm, va) : nullptr;
+    if (still == nullptr || still->armed) co_return true;
+    TextPage* now = space(id)->pages[page_floor(va)].get();
+    if (now == nullptr) co_return true;
     now->arm(va, u.bytes[0]);
     still->armed = true;
     if (u.first_address == 0) u.first_address = va;
     count_text_write();
-    co_await kernel_.step(actor, Step::text_armed, va, u.number, {}, mm.id());
+    co_await kernel_.step(actor, Step::text_armed, va, u.number, {}, id);
+    if (space(id) == nullptr) co_return true;
     if (still = site(mm, va); still == nullptr || !still->armed) co_return true;
     if (Path<bool> more = strategy_->armed(mm, *still); more.valid()) co_await more;
     co_return true;
@@ -47,12 +50,14 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
     Space* sp = space(mm);
     Site* s = site(mm, va);
     if (sp == nullptr || s == nullptr) co_return false;
+    const std::uint32_t id = mm.id();
     if (Path<bool> first = strategy_->disarming(mm, *s); first.valid()) {
         co_await first;
-        sp = space(mm); // others may have run
-        s = site(mm, va);
-        if (sp == nullptr || s == nullptr) co_return false;
+        sp = space(id); // others may have run, and the process may be gone
+        s = sp != nullptr ? site(mm, va) : nullptr;
+        if (s == nullptr) co_return false;
     }
+    Uprobe& uprobe = *s->uprobe;
     watch(mm, *s, false);
     const bool armed = s->armed;
     sp->sites.erase(va);
@@ -73,11 +78,14 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
         }
         sp->pages.erase(it);
     }
-    if (!restored) co_return false;
-    count_text_write();
-    Task& actor = kernel_.actor();
-    co_await kernel_.step(actor, Step::text_restored, va, 0, {}, mm.id());
-    co_return true;
+    if (restored) {
+        count_text_write();
+        Task& actor = kernel_.actor();
+        co_await kernel_.step(actor, Step::text_restored, va, 0, {}, id);
+        if (space(id) == nullptr) co_return true;
+    }
+    if (Path<bool> last = strategy_->disarmed(mm, uprobe, va); last.valid()) co_await last;
+    co_return restored;
 }
 
 void Uprobes::mapped(Mm& mm, const Vma& vma) {

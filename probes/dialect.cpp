@@ -22,6 +22,8 @@ constexpr Dialect k2010 = {
     .most_returns = 64,
     .returns_by_place = false,
     .late_consumers = true,
+    .boost = BoostRules::linux_2_6_32,
+    .preemptible = false,
 };
 
 constexpr Dialect kLinux6_12 = {
@@ -39,6 +41,8 @@ constexpr Dialect kLinux6_12 = {
     .most_returns = 64,
     .returns_by_place = false,
     .late_consumers = true,
+    .boost = BoostRules::linux_6_12,
+    .preemptible = true, // PREEMPT_DYNAMIC, as distributions build it
 };
 
 constexpr Dialect linux_6_18() {

@@ -5,6 +5,7 @@
 // goes (facts 3a and 3b). `fixed` is the newest kernel without its known defects.
 #pragma once
 
+#include "decoder/boostable.hpp"
 #include "decoder/rules.hpp"
 
 #include <span>
@@ -44,6 +45,10 @@ struct Dialect {
     bool returns_by_place;
     /// A consumer that registers while a call is open hears of its return, too.
     bool late_consumers;
+    /// What a kernel of that time boosts (decoder/boostable.hpp); and whether kernel code can be preempted, where no
+    /// kernel boosts (facts 4d: not when preemption is on).
+    BoostRules boost;
+    bool preemptible;
 };
 
 std::span<const Dialect> dialects();

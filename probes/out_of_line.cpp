@@ -1,5 +1,7 @@
 #include "probes/out_of_line.hpp"
 
+#include <utility>
+
 namespace trapline {
 namespace {
 Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scratch::rdi ? Reg::rdi : Reg::rbx; }
@@ -8,11 +10,15 @@ Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scr
 void OutOfLineStep::enter(const Hit& hit, Addr copy) {
     Kernel& k = uprobes.kernel();
     if (const Scratch s = hit.uprobe->copy.scratch; s != Scratch::none) {
-        uprobes.utask(hit.task).saved_scratch = k.get(hit.task, scratch_register(s));
+        Utask& u = uprobes.utask(hit.task);
+        u.scratch = s;
+        u.saved_scratch = k.get(hit.task, scratch_register(s));
         k.set(hit.task, scratch_register(s), hit.address + hit.uprobe->copy.length);
     }
     k.set(hit.task, Reg::rip, copy);
 }
+
+void OutOfLineStep::enter_relocated(const Hit& hit, Addr copy) { uprobes.kernel().set(hit.task, Reg::rip, copy); }
 
 bool OutOfLineStep::leave(const Hit& hit, Addr copy) {
     restore_scratch(hit);
@@ -25,11 +31,9 @@ void OutOfLineStep::undo(const Hit& hit) {
 }
 
 void OutOfLineStep::restore_scratch(const Hit& hit) {
-    Kernel& k = uprobes.kernel();
-    const Scratch s = hit.uprobe->copy.scratch;
-    // Not if it was not written yet: RIP leaves the probe point together with it.
-    if (s != Scratch::none && k.get(hit.task, Reg::rip) != hit.address)
-        k.set(hit.task, scratch_register(s), uprobes.utask(hit.task).saved_scratch);
+    Utask& u = uprobes.utask(hit.task);
+    const Scratch s = std::exchange(u.scratch, Scratch::none);
+    if (s != Scratch::none) uprobes.kernel().set(hit.task, scratch_register(s), u.saved_scratch);
 }
 
 bool OutOfLineStep::fix_up(const Hit& hit, Addr copy) {

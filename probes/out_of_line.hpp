@@ -16,6 +16,8 @@ class OutOfLineStep : public Strategy {
 
     /// The thread executes the copy at `copy` next; its registers are as the copy wants them.
     void enter(const Hit& hit, Addr copy);
+    /// The same for a copy whose RIP-relative operand has been encoded anew, and which needs no scratch register.
+    void enter_relocated(const Hit& hit, Addr copy);
     /// The copy has run: RIP and a pushed return address are moved to where the original would have left them. False:
     /// the stack is gone, and the thread re-executes the instruction (Linux: restart).
     bool leave(const Hit& hit, Addr copy);

@@ -56,6 +56,9 @@ class Strategy {
     virtual Path<bool> armed(Mm&, Site&) { return {}; }
     /// The int3 is about to go from `site`: whatever else was patched goes first. An empty path: nothing.
     virtual Path<bool> disarming(Mm&, Site&) { return {}; }
+    /// The original byte is back at `va`, which was `uprobe`'s: what was kept for the place can go, once no thread is
+    /// in it. An empty path: nothing.
+    virtual Path<bool> disarmed(Mm&, Uprobe&, Addr /*va*/) { return {}; }
     /// A child has a copy of the parent's address space.
     virtual void duplicated(Mm& /*parent*/, Mm& /*child*/) {}
 

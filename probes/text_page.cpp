@@ -2,6 +2,9 @@
 
 #include "emu/check.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace trapline {
 
 TextPage::TextPage(Mm& mm, Addr page) : mm_(mm), page_(page) {
@@ -51,20 +54,26 @@ void TextPage::make_exclusive() {
     frame_ = own;
 }
 
-void TextPage::poke(std::uint16_t at, std::uint8_t byte) {
+void TextPage::poke(std::uint16_t at, std::span<const std::uint8_t> bytes) {
     make_exclusive();
     Frames& frames = mm_.frames();
     std::uint8_t* p = frames.data(frame_) + at;
-    if (*p == byte) return;
-    *p = byte;
-    // Translations of the old byte must go (facts: a frame whose content changed keeps stale translations).
-    if (frames.holds_code(frame_)) mm_.cpu().drop_code(frame_base(frame_) + at, 1);
+    if (std::equal(bytes.begin(), bytes.end(), p)) return;
+    std::copy(bytes.begin(), bytes.end(), p);
+    // Translations of the old bytes must go (facts: a frame whose content changed keeps stale translations).
+    if (frames.holds_code(frame_)) mm_.cpu().drop_code(frame_base(frame_) + at, bytes.size());
     drop_variants();
+}
+
+void TextPage::patch(Addr va, std::span<const std::uint8_t> bytes) {
+    TL_CHECK(offset(va) + bytes.size() <= kPageSize, "a patch at {:#x} crosses a page", va);
+    poke(offset(va), bytes);
+    show();
 }
 
 void TextPage::arm(Addr va, std::uint8_t original) {
     originals_[offset(va)] = original;
-    poke(offset(va), kBreakpoint);
+    poke(offset(va), std::array{kBreakpoint});
     show();
 }
 
@@ -76,7 +85,7 @@ bool TextPage::disarm(Addr va) {
     originals_.erase(it);
     lifted_.erase(at);
     if (mm_.frames().data(frame_)[at] != kBreakpoint) return false;
-    poke(at, original);
+    poke(at, std::array{original});
     if (mapped() || variants_.empty()) show();
     return true;
 }

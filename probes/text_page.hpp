@@ -12,6 +12,7 @@
 #include "emu/mm/mm.hpp"
 
 #include <map>
+#include <span>
 #include <vector>
 
 namespace trapline {
@@ -33,6 +34,9 @@ class TextPage {
     void arm(Addr va, std::uint8_t original);
     /// Puts the original byte back. False: it is no int3 any more, somebody else wrote there, and it is left alone.
     bool disarm(Addr va);
+    /// Writes `bytes` at `va`: what a strategy puts in place of an instruction, or back. They lie in this page. Where a
+    /// probe point is armed, its int3 goes and comes with the bytes; the page still knows what it displaced.
+    void patch(Addr va, std::span<const std::uint8_t> bytes);
     /// Shows the original byte at `va`, or the int3 again, by mapping another frame.
     void lift(Addr va);
     void lower(Addr va);
@@ -46,7 +50,7 @@ class TextPage {
   private:
     static std::uint16_t offset(Addr va) { return static_cast<std::uint16_t>(va & kPageMask); }
     void make_exclusive();
-    void poke(std::uint16_t at, std::uint8_t byte);
+    void poke(std::uint16_t at, std::span<const std::uint8_t> bytes);
     void show();
     void drop_variants();
 

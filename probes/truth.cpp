@@ -6,6 +6,9 @@
 // first.
 #include "probes/uprobes.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace trapline {
 
 Path<bool> Uprobes::fetch(Task& t, Addr va) {
@@ -29,10 +32,31 @@ Path<bool> Uprobes::fetch(Task& t, Addr va) {
 
 void Uprobes::under_way(Task& t, Uprobe& probe, Addr at) {
     Utask& u = utask(t);
+    const auto kept =
+        std::find_if(u.aside.rbegin(), u.aside.rend(), [&](const Utask::Aside& a) { return a.copy == at; });
+    if (u.owed != &probe && kept != u.aside.rend()) {
+        settle_owed(u);
+        u.owed = kept->owed;
+        u.owed_runs = kept->runs;
+        u.aside.erase(std::next(kept).base());
+    }
     u.bare = &probe;
     u.bare_address = at;
     u.bare_copy = true;
     u.bare_seen = here(t, probe.first_address);
+}
+
+void Uprobes::not_under_way(Task& t) {
+    Utask& u = utask(t);
+    if (u.bare_copy) u.bare = nullptr;
+    u.bare_copy = false;
+}
+
+void Uprobes::set_aside(Task& t, Addr at) {
+    not_under_way(t);
+    Utask& u = utask(t);
+    if (u.owed == nullptr) return;
+    u.aside.push_back({at, std::exchange(u.owed, nullptr), std::exchange(u.owed_runs, 0)});
 }
 
 Miss Uprobes::here(const Task& t, Addr va) {
@@ -80,10 +104,16 @@ void Uprobes::completed(Task& t, Uprobe& probe, const Miss* seen) {
 }
 
 /// Handler runs that no execution will follow (the thread died, a handler skipped the instruction) count as repeated.
-void Uprobes::settle(Utask& u) {
+void Uprobes::settle_owed(Utask& u) {
     if (u.owed != nullptr) u.owed->truth.repeated += u.owed_runs;
     u.owed = nullptr;
     u.owed_runs = 0;
+}
+
+void Uprobes::settle(Utask& u) {
+    settle_owed(u);
+    for (const Utask::Aside& a : u.aside) a.owed->truth.repeated += a.runs;
+    u.aside.clear();
 }
 
 void Uprobes::task_exit(Task& t) {

@@ -24,6 +24,8 @@ Utask& Uprobes::utask(Task& t) {
     return static_cast<Utask&>(*t.probe);
 }
 
+Space* Uprobes::space(std::uint32_t id) { return id < spaces_.size() ? spaces_[id].get() : nullptr; }
+
 Space& Uprobes::make_space(Mm& mm) {
     if (spaces_.size() <= mm.id()) spaces_.resize(mm.id() + 1);
     auto& s = spaces_[mm.id()];
@@ -184,7 +186,7 @@ Path<bool> Uprobes::arm_everywhere(Uprobe& u, int* error) {
                 places.push_back(v.start + (u.offset - v.offset));
         for (Addr va : places) {
             anywhere = true;
-            if (!co_await arm(mm, u, va, error)) break;
+            if (!spaces_[i] || !co_await arm(mm, u, va, error)) break;
         }
     }
     if (*error == 0 && !anywhere && dialect_.needs_mapping) *error = -EINVAL;
@@ -233,7 +235,10 @@ Path<bool> Uprobes::withdraw(Consumer& c) {
         for (const auto& [va, s] : spaces_[i]->sites)
             if (s.uprobe == u) places.push_back(va);
         std::sort(places.begin(), places.end());
-        for (Addr va : places) co_await disarm(*spaces_[i]->mm, va);
+        for (Addr va : places) {
+            if (!spaces_[i]) break; // the process has ended meanwhile
+            co_await disarm(*spaces_[i]->mm, va);
+        }
     }
     const bool last = std::none_of(u->consumers.begin(), u->consumers.end(),
                                    [](const Consumer* other) { return other != nullptr && !other->leaving; });

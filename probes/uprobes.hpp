@@ -34,14 +34,21 @@ struct Utask : Extension {
     Cycles trapped_at = 0;
     // xol
     int slot = -1;
+    Scratch scratch = Scratch::none; ///< the register that holds an address for the copy; its own value is saved
     std::uint64_t saved_scratch = 0;
     // Truth.
     Uprobe* owed = nullptr; ///< its handlers ran, `owed_runs` times, and the instruction has not yet
     std::uint64_t owed_runs = 0;
-    Uprobe* bare = nullptr;             ///< the CPU was about to execute it; not yet known whether it completed
-    Addr bare_address = 0;              ///< where: the probe point, or a copy that is not stepped
-    bool bare_copy = false;             ///< a copy: nothing is reported when a fault that was served restarts it
-    Miss bare_seen;                     ///< when that was, in case it turns out to be a miss
+    Uprobe* bare = nullptr; ///< the CPU was about to execute it; not yet known whether it completed
+    Addr bare_address = 0;  ///< where: the probe point, or a copy that is not stepped
+    bool bare_copy = false; ///< a copy: nothing is reported when a fault that was served restarts it
+    struct Aside {
+        Addr copy;
+        Uprobe* owed;
+        std::uint64_t runs;
+    };
+    std::vector<Aside> aside; ///< copies that a signal came before: the thread may come back to them (sigreturn)
+    Miss bare_seen;           ///< when that was, in case it turns out to be a miss
     std::vector<PendingReturn> pending; ///< in the order of the calls (Linux)
     /// What the strategy keeps for the thread, beyond the slot above.
     std::unique_ptr<Extension> strategy;
@@ -96,7 +103,8 @@ class Uprobes final : public KernelObserver {
     [[nodiscard]] const Dialect& dialect() const { return dialect_; }
     Utask& utask(Task& t);
     /// nullptr: the address space never had a probe.
-    Space* space(const Mm& mm) { return mm.id() < spaces_.size() ? spaces_[mm.id()].get() : nullptr; }
+    Space* space(const Mm& mm) { return space(mm.id()); }
+    Space* space(std::uint32_t mm);
     Space& make_space(Mm& mm);
     /// The XOL area, the strategy's or one for the return trampoline; nullptr when there is no room for it.
     XolArea* area(Mm& mm);
@@ -121,6 +129,11 @@ class Uprobes final : public KernelObserver {
     /// The instruction's copy at `at` is what `t` executes next, unobserved: it has completed when the thread is next
     /// seen elsewhere, unless an exception there becomes a signal.
     void under_way(Task& t, Uprobe& u, Addr at);
+    /// It did not complete after all: an exception or a signal came before it.
+    void not_under_way(Task& t);
+    /// A signal handler runs before the copy at `at`, which the thread may come back to: what its execution is owed is
+    /// kept until it is under way again.
+    void set_aside(Task& t, Addr at);
     /// Runs the handlers of the probe point's consumers, and what follows from them. An empty path when all is done,
     /// which it is unless a handler sleeps or a return is wanted; otherwise the path does it, and the thread may have
     /// been elsewhere meanwhile. RIP must be at `va`, and RSP as the instruction there will find it.
@@ -142,7 +155,8 @@ class Uprobes final : public KernelObserver {
     int analyse(Uprobe& u);
     Path<bool> arm(Mm& mm, Uprobe& u, Addr va, int* error);
     Path<bool> disarm(Mm& mm, Addr va);
-    void settle(Utask& u);
+    static void settle_owed(Utask& u);
+    static void settle(Utask& u);
     void confirm(Task& t);
     void completed(Task& t, Uprobe& u, const Miss* seen);
     Miss here(const Task& t, Addr va);
