@@ -1,5 +1,7 @@
 #include "boost/catalogue.hpp"
 
+#include "boost/boosted.hpp"
+
 #include <array>
 
 namespace trapline {
@@ -8,6 +10,10 @@ constexpr std::array kStrategies = {
     StrategyInfo{"inline", "lift the int3, single-step in place, put it back", "seeds 003 and 004", make_inline},
     StrategyInfo{"xol", "single-step a copy in a slot of the XOL area, a slot per hit", "seed 004; Linux since 3.5",
                  make_xol},
+    StrategyInfo{"boosted", "a copy that ends in a jump back: no step trap", "seed 002; Linux 2.6.17 for kprobes",
+                 make_boosted},
+    StrategyInfo{"boosted-as-posted", "the booster of 2005: its list, and a wait that user code walks around",
+                 "seed 002", make_boosted_as_posted},
 };
 } // namespace
 

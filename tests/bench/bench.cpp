@@ -189,6 +189,7 @@ int main(int argc, char** argv) {
     add("machine/cpu-mix/idle-probes", machine, std::string("cpu-mix"), std::string("60"), std::uint64_t{8});
     add("hit/xol", hits, "xol");
     add("hit/inline", hits, "inline");
+    add("hit/boosted", hits, "boosted");
     add("schedules/xol", schedules, "xol");
     add("schedules/inline", schedules, "inline");
     add("register/1000", register_many);

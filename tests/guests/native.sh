@@ -21,6 +21,10 @@ expect 0 '2' ./two-threads
 expect 0 '3' ./three-threads
 expect 0 '1000000' ./loop
 expect 0 '7' ./loop 7
+expect 0 '7' ./add-loop 7
+expect 0 '954' ./mixed-work
+expect 0 '5 9' ./two-probe-points
+expect 0 '5 9' ./two-probe-points signal
 expect 0 '2' ./faulting
 expect 0 '48' ./reads-own-text
 expect 0 '1' ./own-int3
