@@ -1,6 +1,7 @@
 #include "boost/catalogue.hpp"
 
 #include "boost/boosted.hpp"
+#include "boost/nops.hpp"
 
 #include <array>
 
@@ -14,6 +15,9 @@ constexpr std::array kStrategies = {
                  make_boosted},
     StrategyInfo{"boosted-as-posted", "the booster of 2005: its list, and a wait that user code walks around",
                  "seed 002", make_boosted_as_posted},
+    StrategyInfo{"nop5", "a nop of five bytes becomes a call to a trampoline and a system call", "Linux 6.18",
+                 make_nop5},
+    StrategyInfo{"nop10", "a longer nop: the call steps over the red zone first", "Linux, July 2026", make_nop10},
 };
 } // namespace
 

@@ -72,23 +72,28 @@ std::map<Addr, CodeArea::Page>::iterator CodeArea::map_page(Mm& mm, Addr at) {
     return pages_.insert_or_assign(at, std::move(page)).first;
 }
 
-Addr CodeArea::take(Mm& mm, Addr text) {
-    auto piece_of = [&](auto it) {
-        auto free = std::find(it->second.taken.begin(), it->second.taken.end(), false);
-        if (free == it->second.taken.end()) return Addr{0};
-        *free = true;
-        ++in_use_;
-        return it->first + static_cast<Addr>(free - it->second.taken.begin()) * piece_;
-    };
-    auto near = [&](Addr page) { return (page > text ? page - text : text - page) <= kReach; };
+/// A free piece of the page, 0 when all are taken.
+Addr CodeArea::piece_of(std::map<Addr, Page>::iterator it) {
+    if (it == pages_.end()) return 0;
+    auto free = std::find(it->second.taken.begin(), it->second.taken.end(), false);
+    if (free == it->second.taken.end()) return 0;
+    *free = true;
+    ++in_use_;
+    return it->first + static_cast<Addr>(free - it->second.taken.begin()) * piece_;
+}
+
+Addr CodeArea::take_near(Mm& mm, Addr text) {
     for (auto it = pages_.begin(); it != pages_.end(); ++it)
-        if (near(it->first))
+        if ((it->first > text ? it->first - text : text - it->first) <= kReach)
             if (const Addr at = piece_of(it); at != 0) return at;
-    if (auto it = map_page(mm, nearest_free_page(mm, text)); it != pages_.end()) return piece_of(it);
+    return piece_of(map_page(mm, nearest_free_page(mm, text)));
+}
+
+Addr CodeArea::take(Mm& mm, Addr text) {
+    if (const Addr at = take_near(mm, text); at != 0) return at;
     for (auto it = pages_.begin(); it != pages_.end(); ++it)
         if (const Addr at = piece_of(it); at != 0) return at;
-    auto it = map_page(mm, mm.find_free(kPageSize));
-    return it != pages_.end() ? piece_of(it) : 0;
+    return piece_of(map_page(mm, mm.find_free(kPageSize)));
 }
 
 bool CodeArea::holds(Addr at) const { return pages_.contains(page_floor(at)); }

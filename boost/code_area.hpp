@@ -31,8 +31,10 @@ class CodeArea {
   public:
     CodeArea(std::string name, std::uint64_t piece_bytes) : name_(std::move(name)), piece_(piece_bytes) {}
 
-    /// The lowest free piece within reach of `text`, on a page that is mapped for it if need be. When there is no room
-    /// near the text, any place that the kernel can find; 0 when there is none at all.
+    /// The lowest free piece within reach of `text`, on a page that is mapped for it if need be. 0: no room near it.
+    Addr take_near(Mm& mm, Addr text);
+    /// The same, or any place that the kernel can find when there is no room near the text; 0 when there is none at
+    /// all.
     Addr take(Mm& mm, Addr text);
     void give_back(Addr at);
     /// Puts `bytes` into a piece that is taken.
@@ -51,6 +53,7 @@ class CodeArea {
         std::vector<bool> taken;
     };
     std::map<Addr, Page>::iterator map_page(Mm& mm, Addr at);
+    Addr piece_of(std::map<Addr, Page>::iterator it);
 
     std::string name_;
     std::uint64_t piece_;

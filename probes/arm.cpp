@@ -71,7 +71,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
         const Vma* v = mm.find(va);
         if (dialect_.drops_copies && restored && page.mapped() && v != nullptr && v->inode) {
             const FrameNo cached = v->inode->page(v->file_offset(page_floor(va)) / kPageSize);
-            if (cached != 0) {
+            if (cached != 0 && page.equals(cached)) { // a strategy may have left something else behind
                 kernel_.frames().get(cached);
                 page.give_up(cached);
             }

@@ -63,6 +63,7 @@ constexpr Dialect fixed() {
     d.return_trap = ReturnTrap::breakpoint;
     d.most_returns = 0;
     d.returns_by_place = true;
+    d.copies_trampoline = true;
     return d;
 }
 

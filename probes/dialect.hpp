@@ -49,6 +49,8 @@ struct Dialect {
     /// kernel boosts (facts 4d: not when preemption is on).
     BoostRules boost;
     bool preemptible;
+    /// fork gives the child the trampoline page that its text may call (6.18 does not: facts 7.7).
+    bool copies_trampoline = false;
 };
 
 std::span<const Dialect> dialects();

@@ -119,6 +119,11 @@ void TextPage::show() {
     mm_.replace_frame(page_, want);
 }
 
+bool TextPage::equals(FrameNo frame) const {
+    const std::uint8_t* ours = mm_.frames().data(frame_);
+    return std::equal(ours, ours + kPageSize, mm_.frames().data(frame));
+}
+
 void TextPage::give_up(FrameNo frame) { mm_.replace_frame(page_, frame); }
 
 } // namespace trapline

@@ -37,6 +37,10 @@ class TextPage {
     /// Writes `bytes` at `va`: what a strategy puts in place of an instruction, or back. They lie in this page. Where a
     /// probe point is armed, its int3 goes and comes with the bytes; the page still knows what it displaced.
     void patch(Addr va, std::span<const std::uint8_t> bytes);
+    /// The byte that comes back when the probe point at `va` is disarmed, if it is not the one that was there.
+    void displaces(Addr va, std::uint8_t byte) { originals_.at(offset(va)) = byte; }
+    /// Are the copy's bytes those of `frame`?
+    [[nodiscard]] bool equals(FrameNo frame) const;
     /// Shows the original byte at `va`, or the int3 again, by mapping another frame.
     void lift(Addr va);
     void lower(Addr va);

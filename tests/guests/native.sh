@@ -25,6 +25,13 @@ expect 0 '7' ./add-loop 7
 expect 0 '954' ./mixed-work
 expect 0 '5 9' ./two-probe-points
 expect 0 '5 9' ./two-probe-points signal
+expect 0 '0 0' ./red-zone
+expect 0 '18' ./nops-threads
+expect 0 '0 6' ./nops-fork
+expect 0 '0f 66 66 0f 66 66 0f 66 66' ./nops-text
+expect 0 '3' ./nops-unmap
+expect 0 '0f 0f' ./nops-crowded
+expect 0 'program' ./where-interrupted
 expect 0 '2' ./faulting
 expect 0 '48' ./reads-own-text
 expect 0 '1' ./own-int3
