@@ -40,6 +40,13 @@ struct Disassembler::Handle {
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
 
+    /// False when Capstone does not know the instruction, or takes it for another length.
+    bool disassemble(std::span<const uint8_t> own, uint64_t address) const {
+        const uint8_t* code = own.data();
+        size_t left = own.size();
+        return insn && cs_disasm_iter(engine, &code, &left, &address, insn) && left == 0;
+    }
+
     Mode mode;
     csh engine = 0;
     cs_insn* insn = nullptr;
@@ -55,13 +62,16 @@ std::string Disassembler::text(std::span<const uint8_t> bytes, uint64_t address)
     const auto shape = outline(bytes, handle_->mode);
     if (!shape) return as_bytes(bytes.first(1));
     const auto own = bytes.first(shape->length);
-    const uint8_t* code = own.data();
-    size_t left = own.size();
-    if (!handle_->insn || !cs_disasm_iter(handle_->engine, &code, &left, &address, handle_->insn) || left != 0)
-        return as_bytes(own);
+    if (!handle_->disassemble(own, address)) return as_bytes(own);
     std::string out = handle_->insn->mnemonic;
     if (handle_->insn->op_str[0] != '\0') out += std::string(" ") + handle_->insn->op_str;
     return out;
+}
+
+std::string Disassembler::mnemonic(std::span<const uint8_t> bytes) const {
+    const auto shape = outline(bytes, handle_->mode);
+    if (!shape || !handle_->disassemble(bytes.first(shape->length), 0)) return "?";
+    return handle_->insn->mnemonic;
 }
 
 std::string hex(std::span<const uint8_t> bytes) {

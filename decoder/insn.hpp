@@ -26,6 +26,9 @@ class Disassembler {
     /// each of its bytes if it cannot be printed, `.byte` of the first one if it cannot be decoded, and `` for nothing.
     [[nodiscard]] std::string text(std::span<const uint8_t> bytes, uint64_t address) const;
 
+    /// The mnemonic alone, with a lock or rep before it; "?" where it cannot be printed.
+    [[nodiscard]] std::string mnemonic(std::span<const uint8_t> bytes) const;
+
   private:
     struct Handle;
     std::unique_ptr<Handle> handle_;

@@ -58,6 +58,29 @@ enum class Why : uint8_t {
     indirect_jump_in_function,
     jumped_into,
     neighbour_not_boostable,
+    // What does not run in the kernel (decoder/kernel_exec.hpp).
+    control_flow,
+    uses_stack,
+    names_rsp,
+    depends_on_ring,
+    raises_exception,
+    gs_operand,
+    gather,
+    memory_of_unknown_size,
+    // What the other strategies do not serve themselves (decoder/strategies.hpp).
+    not_emulated,
+    leaves_the_copy,
+    two_segments,
+    rip_relative,
+    not_a_nop5,
+    not_a_nop10,
+    crosses_page,
+    // What is probed, and shows (decoder/strategies.hpp).
+    step_shows_in_flags,
+    copy_shows_in_rcx,
+    hit_per_iteration,
+    abort_goes_astray,
+    emulated_wrongly,
     last
 };
 

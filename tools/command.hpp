@@ -29,6 +29,7 @@ int replay_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
+int coverage_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 int judge_command(const Arguments& arguments);
 

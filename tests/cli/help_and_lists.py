@@ -4,7 +4,7 @@ import re
 
 import harness
 
-SUBCOMMANDS = ("run", "replay", "compare", "list")
+SUBCOMMANDS = ("run", "replay", "compare", "coverage", "list")
 
 
 class Help(harness.CommandTest):

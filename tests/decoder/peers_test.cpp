@@ -3,6 +3,7 @@
 #include "decoder/insn.hpp"
 #include "decoder/outline.hpp"
 #include "tests/decoder/peers.hpp"
+#include "tests/decoder/random_bytes.hpp"
 
 #include <doctest/doctest.h>
 #include <elf.h>
@@ -11,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -152,20 +152,10 @@ TEST_CASE("lengths and parts agree with Zydis and Capstone over the code of syst
 
 TEST_CASE("lengths and parts agree with Zydis and Capstone over two million random byte strings") {
     Peers peers;
-    // Heads lead half of the strings into the maps that random bytes seldom reach.
-    const std::vector<std::vector<uint8_t>> heads = {{},           {},     {},     {},     {},     {0x0f}, {0x0f, 0x38},
-                                                     {0x0f, 0x3a}, {0x66}, {0xf2}, {0xf3}, {0x67}, {0x48}, {0x66, 0x0f},
-                                                     {0xf2, 0x0f}, {0xc4}, {0xc5}, {0x62}, {0x8f}, {0xf0}};
-    std::mt19937_64 random(20101); // the seed is arbitrary and fixed
+    RandomBytes random(20101); // the seed is arbitrary and fixed
     std::map<std::string, size_t> seen;
     for (int i = 0; i < 2'000'000; ++i) {
-        uint8_t bytes[16];
-        for (size_t k = 0; k < sizeof bytes; k += 8) {
-            const uint64_t word = random();
-            std::memcpy(bytes + k, &word, 8);
-        }
-        const auto& head = heads[random() % heads.size()];
-        std::copy(head.begin(), head.end(), bytes);
+        const auto bytes = random.next();
         const Case c = look(bytes);
         ZydisDecodedInstruction z;
         const uint8_t theirs = peers.zydis(c.bytes, z);
