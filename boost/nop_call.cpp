@@ -188,7 +188,7 @@ Path<bool> NopCall::called(Task& t) {
         Uprobe* u = s != nullptr ? s->uprobe : nullptr;
         co_await k.step(t, Step::lookup, va, u != nullptr ? u->number : 0);
         if (u != nullptr) {
-            uprobes.run_handlers(t, *u, va);
+            if (Path<bool> more = uprobes.run_handlers(t, *u, va); more.valid()) co_await more;
             co_await k.step(t, Step::handler, va, u->truth.hits);
         }
         const Addr chosen = k.get(t, Reg::rip);
