@@ -16,10 +16,11 @@ namespace trapline {
 namespace {
 
 constexpr const char* kFooter =
-    "Every instruction in the executable sections of each FILE is asked about; a FILE may be a directory, whose\n"
-    "programs and libraries are taken, and what is below it. Without --kernel the table has a column for each\n"
-    "kernel; everything else is about one, linux-6.18 unless --kernel says otherwise. A strategy that falls back\n"
-    "to a step (emulate, boosted, jump, nop5, nop10) counts what it serves without.\n"
+    "Every instruction in the executable sections of each FILE is asked about; of a FILE that is a\n"
+    "directory, its programs and libraries are taken, and what is below it. Without --kernel the table\n"
+    "has a column for each kernel; everything else is about one, linux-6.18 unless --kernel says\n"
+    "otherwise. A strategy that falls back to a step (emulate, boosted, jump, nop5, nop10) counts what\n"
+    "it serves without.\n"
     "\n"
     "Examples:\n"
     "  trapline coverage /bin/bash\n"

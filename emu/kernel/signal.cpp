@@ -31,13 +31,6 @@ Default default_action(int signo) {
     }
 }
 
-bool dumps_core(int signo) {
-    constexpr std::uint64_t kCore = sig::bit(sig::quit) | sig::bit(sig::ill) | sig::bit(sig::trap) |
-                                    sig::bit(sig::abrt) | sig::bit(sig::bus) | sig::bit(sig::fpe) |
-                                    sig::bit(sig::segv) | sig::bit(24) | sig::bit(25) | sig::bit(sig::sys);
-    return (kCore & sig::bit(signo)) != 0;
-}
-
 } // namespace
 
 void PendingSignals::add(const SigInfo& info) {
@@ -120,7 +113,8 @@ void Kernel::force(Task& t, SigInfo info) {
     t.pending.add(info);
 }
 
-void Kernel::terminate(Task& t, int signo) { exit(t, signo | (dumps_core(signo) ? 0x80 : 0), true); }
+/// No core files are written, so the wait status never says so (bit 7): as Linux with RLIMIT_CORE 0.
+void Kernel::terminate(Task& t, int signo) { exit(t, signo, true); }
 
 void Kernel::stop_process(Process& p) {
     for (Task* t : p.tasks)

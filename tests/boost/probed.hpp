@@ -14,6 +14,7 @@ struct Probed {
            const char* kernel_name = "linux-6.18", Policy* policy = nullptr)
         : machine(std::move(bytes), 2, policy),
           uprobes(machine.kernel, *dialect(kernel_name), *strategy_info(strategy)) {
+        machine.kernel.create_task(*machine.process); // never started: the address space outlives the run
         uprobes.mapped(mm(), mm().vmas().at(kCode));
         for (const std::uint64_t at : offsets) error = add(at) != 0 ? -1 : error;
     }

@@ -13,11 +13,13 @@ u64 leaf10(u64 seed);
     "    lea 1(%rdi), %rax\n"                                                                                          \
     "    mov %rax, -32(%rsp)\n"                                                                                        \
     "    mov %rdi, -128(%rsp)\n" label ": .byte " nop "\n"                                                             \
-    "    mov -32(%rsp), %rax\n" /* 1 when all three are as they were */                                                \
-    "    sub -8(%rsp), %rax\n"                                                                                         \
-    "    mov -8(%rsp), %rcx\n"                                                                                         \
-    "    sub -128(%rsp), %rcx\n"                                                                                       \
-    "    add %rcx, %rax\n"                                                                                             \
+    "    mov -32(%rsp), %rax\n"                                                                                        \
+    "    dec %rax\n"                                                                                                   \
+    "    xor %rdi, %rax\n"                                                                                             \
+    "    xor %rdi, -8(%rsp)\n"                                                                                         \
+    "    or -8(%rsp), %rax\n"                                                                                          \
+    "    xor %rdi, -128(%rsp)\n"                                                                                       \
+    "    or -128(%rsp), %rax\n" /* 0 when all three are as they were */                                                \
     "    ret\n"                                                                                                        \
     ".size " name ", . - " name "\n"
 __asm__(".text\n" LEAF("leaf5", "nop5", "0x0f, 0x1f, 0x44, 0x00, 0x00")
@@ -27,8 +29,8 @@ int guest_main(int argc, char** argv) {
     (void)argc, (void)argv;
     u64 changed5 = 0, changed10 = 0;
     for (u64 i = 0; i < 4; ++i) {
-        changed5 += leaf5(40 + i) != 1;
-        changed10 += leaf10(40 + i) != 1;
+        changed5 += leaf5(40 + i) != 0;
+        changed10 += leaf10(40 + i) != 0;
     }
     put_number(changed5);
     put_number(changed10);
