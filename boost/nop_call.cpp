@@ -189,7 +189,7 @@ Path<bool> NopCall::called(Task& t) {
         co_await k.step(t, Step::lookup, va, u != nullptr ? u->number : 0);
         if (u != nullptr) {
             if (Path<bool> more = uprobes.run_handlers(t, *u, va); more.valid()) co_await more;
-            co_await k.step(t, Step::handler, va, u->truth.hits);
+            co_await uprobes.handled(t, Step::handler, va, u->truth.hits);
         }
         const Addr chosen = k.get(t, Reg::rip);
         if (u != nullptr && chosen == va && u->wants(mm, t.process)) uprobes.completed(t, *u);

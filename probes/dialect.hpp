@@ -51,6 +51,8 @@ struct Dialect {
     bool preemptible;
     /// fork gives the child the trampoline page that its text may call (6.18 does not: facts 7.7).
     bool copies_trampoline = false;
+    /// Fetch arguments show every fault; otherwise numbers are 0, and some strings are those of other arguments.
+    bool shows_faults = false;
 };
 
 std::span<const Dialect> dialects();

@@ -62,6 +62,7 @@ Path<bool> Uprobes::run_handlers(Task& t, Uprobe& u, Addr va) {
             ++c->hits;
             if (c->handler) c->handler(context);
         }
+        if (!context.text.empty()) utask(t).text = std::move(context.text);
     }
     if (any) {
         owe(t, u);
@@ -86,6 +87,7 @@ Path<bool> Uprobes::run_handlers_at_length(Task& t, Uprobe& u, Addr va) {
                 if (c->handler) c->handler(context);
                 if (c->sleeping_handler) co_await c->sleeping_handler(context);
                 inside.called(nullptr);
+                utask(t).text += context.text;
             }
             if (!c->on_return) continue;
             if (context.ignores_return)
@@ -122,6 +124,7 @@ Path<bool> Uprobes::run_return_handlers(Task& t, const PendingReturn& r) {
         if (c->handler) c->handler(context);
         if (c->sleeping_handler) co_await c->sleeping_handler(context);
         inside.called(nullptr);
+        utask(t).text += context.text;
     }
     co_return any;
 }

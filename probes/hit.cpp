@@ -51,7 +51,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     }
     kernel_.set(t, Reg::rip, va);
     if (Path<bool> more = run_handlers(t, *uprobe, va); more.valid()) co_await more;
-    co_await kernel_.step(t, Step::handler, va, uprobe->truth.hits);
+    co_await handled(t, Step::handler, va, uprobe->truth.hits);
 
     if (kernel_.get(t, Reg::rip) != va) { // a handler chose another place to go on: the instruction is skipped
         const Hit skipped{t, uprobe, va};
@@ -81,6 +81,13 @@ Path<bool> Uprobes::single_step(Task& t) {
     else
         confirm(t);
     return strategy_->finish(hit);
+}
+
+Kernel::StepAwait Uprobes::handled(Task& t, Step s, Addr va, std::uint64_t hits) {
+    std::string& text = utask(t).text;
+    Kernel::StepAwait done = kernel_.step(t, s, va, hits, text);
+    text.clear();
+    return done;
 }
 
 Kernel::StepAwait Uprobes::resume(const Hit& hit, Addr next) {

@@ -156,7 +156,7 @@ Path<bool> Returns::come_back(Task& t) {
             } else {
                 ++truth.repeated; // told of a return that did not happen
             }
-            co_await k.step(t, Step::return_handler, r.function, truth.hits);
+            co_await uprobes_.handled(t, Step::return_handler, r.function, truth.hits);
             truth.cycles += k.now(t) - began;
         }
     }

@@ -300,6 +300,11 @@ Result<ProbePlace> parse_probe_place(std::string_view text) {
     return place;
 }
 
+std::string to_string(const FetchArg& arg) {
+    return fmt::format("{}{}{}{}{}", arg.name, arg.name.empty() ? "" : "=", arg.expr, arg.type.empty() ? "" : ":",
+                       arg.type);
+}
+
 std::string to_string(const ProbePlace& place) {
     if (const auto* address = std::get_if<ProbePlace::VirtualAddress>(&place.place))
         return fmt::format("@{:#x}", address->value);

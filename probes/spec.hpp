@@ -69,6 +69,9 @@ struct ProbeSpec : ProbePlace {
 /// Reads only a place (`PATH:SYMBOL[+OFFSET]`, `PATH:0xFILE_OFFSET`, `@0xADDRESS`), as schedule scripts use it.
 [[nodiscard]] Result<ProbePlace> parse_probe_place(std::string_view text);
 
+/// As it was typed, `name=%di:u32`.
+[[nodiscard]] std::string to_string(const FetchArg& arg);
+
 /// The place in its shortest form: what parse_probe_place reads back as the same place.
 [[nodiscard]] std::string to_string(const ProbePlace& place);
 

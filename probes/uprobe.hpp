@@ -36,6 +36,7 @@ class HitContext {
     [[nodiscard]] Mm& memory() const { return *task_.process->mm; }
     const Addr address;          ///< of the probe point
     const bool returning;        ///< the function has returned: RIP is where the thread goes on, RAX the result
+    std::string text;            ///< what the handler has to say: it goes into the event log
     bool ignores_return = false; ///< set on entry: this consumer's handler is not called when this call returns
 
   private:

@@ -50,6 +50,7 @@ struct Utask : Extension {
     std::vector<Aside> aside; ///< copies that a signal came before: the thread may come back to them (sigreturn)
     Miss bare_seen;           ///< when that was, in case it turns out to be a miss
     std::vector<PendingReturn> pending; ///< in the order of the calls (Linux)
+    std::string text;                   ///< what the handlers of this hit had to say
     /// What the strategy keeps for the thread, beyond the slot above.
     std::unique_ptr<Extension> strategy;
 };
@@ -140,6 +141,8 @@ class Uprobes final : public KernelObserver {
     Path<bool> run_handlers(Task& t, Uprobe& u, Addr va);
     /// The same for a return; false: nobody wanted to know. Its event is the caller's.
     Path<bool> run_return_handlers(Task& t, const PendingReturn& r);
+    /// The event of handlers that have run, with what they had to say.
+    Kernel::StepAwait handled(Task& t, Step s, Addr va, std::uint64_t hits);
     /// The number of the last registration.
     [[nodiscard]] std::uint64_t registrations() const { return registrations_; }
     /// An execution that nobody saw, just now.

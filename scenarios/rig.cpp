@@ -3,6 +3,7 @@
 #include "boost/catalogue.hpp"
 #include "emu/check.hpp"
 #include "emu/kernel/cost_file.hpp"
+#include "loader/process_state.hpp"
 
 #include <algorithm>
 #include <array>
@@ -145,9 +146,8 @@ Result<void> Rig::hash_guest() {
 
 Result<void> Rig::locate_probes() {
     for (const ScenarioProbe& p : request_.probes) {
-        if (!p.spec.args.empty())
-            return fail(fmt::format("{}: fetch arguments are not evaluated in this version", p.spec.text),
-                        "leave them out");
+        Result<Fetch> fetch = Fetch::compile(p.spec.args, p.spec.text);
+        if (!fetch) return tl::make_unexpected(fetch.error());
         Result<Located> place = locator_->locate(p.spec, p.spec.text);
         if (!place) return tl::make_unexpected(place.error());
         if (!place->warning.empty()) warnings_.push_back(place->warning);
@@ -156,6 +156,8 @@ Result<void> Rig::locate_probes() {
         a.place = std::move(*place);
         a.consumer.on_entry = !p.spec.is_return;
         a.consumer.on_return = p.spec.is_return;
+        a.fetch = std::move(*fetch);
+        if (!a.fetch.empty()) a.consumer.handler = [this, &a](HitContext& hit) { this->fetch(a, hit); };
     }
     const auto* schedule = std::get_if<SchedulePolicy>(&request_.schedule);
     const auto* script = schedule != nullptr ? std::get_if<ScheduleScript>(schedule) : nullptr;
@@ -182,6 +184,27 @@ void Rig::register_probe(Armed& a) {
     if (dialect_->per_process && kernel_->first_process() != nullptr) a.consumer.pid = kernel_->first_process()->pid;
     a.error = uprobes_->add_now(a.consumer, a.place.inode, a.place.offset);
     if (a.consumer.uprobe != nullptr) a.uprobe = a.consumer.uprobe;
+}
+
+/// What a tracer would write down at this hit: it is kept, shown, and part of the event.
+void Rig::fetch(Armed& a, HitContext& hit) {
+    const Task& t = hit.task();
+    Fetched f;
+    f.probe = static_cast<std::size_t>(a.asked - request_.probes.data());
+    f.task = t.name;
+    f.command = thread_name(t);
+    f.tid = t.tid;
+    f.cpu = t.cpu;
+    f.nanoseconds = kernel_->nanoseconds(kernel_->now(t));
+    f.address = hit.address;
+    if (hit.returning) f.returns_to = hit.get(Reg::rip);
+    f.values = a.fetch.text(hit, hit.address - a.place.offset, dialect_->shows_faults);
+    hit.text += f.values;
+    if (request_.fetched) request_.fetched(f);
+    if (a.fetched.size() < request_.keeps_fetched)
+        a.fetched.push_back(std::move(f));
+    else
+        ++a.not_kept;
 }
 
 Path<bool> Rig::tracer(Task& self, const ScenarioTracer& what) {
@@ -266,7 +289,9 @@ RunReport Rig::report(const Outcome& outcome) {
         p.state = error != 0       ? ProbeReport::State::refused
                   : p.address != 0 ? ProbeReport::State::armed
                                    : ProbeReport::State::pending;
-        r.probes.push_back(p);
+        p.fetched = a.fetched;
+        p.not_kept = a.not_kept;
+        r.probes.push_back(std::move(p));
     }
     r.counters = uprobes_->counters;
     r.warnings = warnings_;

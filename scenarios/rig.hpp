@@ -4,6 +4,7 @@
 // again and again from a snapshot, with a policy of its own. Read next: rig.cpp.
 #pragma once
 
+#include "probes/fetch.hpp"
 #include "probes/locate.hpp"
 #include "scenarios/follow.hpp"
 #include "scenarios/run.hpp"
@@ -39,11 +40,15 @@ class Rig {
         Consumer consumer;
         Uprobe* uprobe = nullptr; // the last one it was registered as, for its truth
         int error = 0;            // negative errno of the last registration
+        Fetch fetch;
+        std::vector<Fetched> fetched; // of the first hits
+        std::uint64_t not_kept = 0;
     };
 
     Result<void> hash_guest();
     Result<void> locate_probes();
     void register_probe(Armed& a);
+    void fetch(Armed& a, HitContext& hit);
     Path<bool> tracer(Task& self, const ScenarioTracer& what);
     std::unique_ptr<Policy> make_policy();
     std::optional<Addr> resolve(const ProbePlace& place, const Task& t);

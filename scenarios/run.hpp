@@ -32,6 +32,18 @@ struct Progress {
     std::uint64_t nanoseconds = 0; ///< virtual time
 };
 
+/// What a probe with fetch arguments has seen at one hit.
+struct Fetched {
+    std::size_t probe = 0; ///< index into RunRequest::probes
+    std::string task;      ///< as schedules name it
+    std::string command;   ///< the thread's own name
+    int tid = 0, cpu = 0;
+    std::uint64_t nanoseconds = 0; ///< virtual time
+    Addr address = 0;              ///< of the probe point
+    Addr returns_to = 0;           ///< of a return probe; 0: an entry
+    std::string values;            ///< ` name=value` for each argument
+};
+
 struct RunRequest {
     std::string program; ///< a guest path, or a name to be found in the guest's PATH
     std::vector<std::string> args;
@@ -56,6 +68,8 @@ struct RunRequest {
     std::variant<SchedulePolicy, Token> schedule;
     std::function<void(const Event&, const Kernel&)> log;   ///< sees every event, if set
     std::function<void(const Miss&, const Kernel&)> missed; ///< sees every missed execution, if set
+    std::function<void(const Fetched&)> fetched;            ///< sees what probes fetch, if set
+    std::size_t keeps_fetched = 1000;                       ///< so many for each probe are in the report
     const std::atomic<bool>* interrupted = nullptr;         ///< becomes true when the user wants an end (Ctrl-C)
     std::function<void(const Progress&)> progress;          ///< called now and then in a long run
 };
@@ -70,6 +84,8 @@ struct ProbeReport {
     State state = State::pending;
     int error_number = 0; ///< positive errno when refused
     Truth truth;
+    std::vector<Fetched> fetched; ///< of the first hits, where there are fetch arguments
+    std::uint64_t not_kept = 0;   ///< how many came later
 };
 
 struct RunReport {

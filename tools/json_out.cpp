@@ -64,7 +64,7 @@ std::string run_json(const RunRequest& request, const std::string& schedule, con
                      {"threads", report.threads},
                      {"processes", report.processes},
                      {"probes", Json::array()}};
-    for (const ProbeReport& probe : report.probes)
+    for (const ProbeReport& probe : report.probes) {
         document["probes"].push_back({{"spec", probe.spec},
                                       {"address", probe.address},
                                       {"kind", probe.is_return ? "return" : "entry"},
@@ -74,6 +74,13 @@ std::string run_json(const RunRequest& request, const std::string& schedule, con
                                       {"repeated", probe.truth.repeated},
                                       {"status", to_string(probe.state)},
                                       {"errno", probe.error_number}});
+        if (probe.fetched.empty()) continue;
+        Json fetched = Json::array();
+        for (const Fetched& f : probe.fetched)
+            fetched.push_back({{"tid", f.tid}, {"cpu", f.cpu}, {"nanoseconds", f.nanoseconds}, {"values", f.values}});
+        document["probes"].back()["fetched"] = std::move(fetched);
+        document["probes"].back()["not_kept"] = probe.not_kept;
+    }
     const ProbeCounters& counters = report.counters;
     document["counters"] = {{"breakpoint_traps", counters.breakpoint_traps},
                             {"step_traps", counters.step_traps},

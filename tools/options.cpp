@@ -57,7 +57,8 @@ const char* const kProbeHelp = "Probes (PATH may be left out for the main progra
                                "  -p PATH:0xFILE_OFFSET        -p /bin/ls:0x6b10\n"
                                "  -p @0xADDRESS                a virtual address in the program\n"
                                "  -p uprobe:PATH:SYMBOL        as bpftrace spells it\n"
-                               "  -p 'p[:NAME] PATH:0xFILE_OFFSET'   as the kernel's uprobe_events has it\n";
+                               "  -p 'p[:NAME] PATH:0xFILE_OFFSET'   as the kernel's uprobe_events has it\n"
+                               "  -p 'p PLACE %di s=+0(%si):string'  with fetch arguments; r PLACE $retval\n";
 
 void complain(const Error& error) { fmt::print(stderr, "{}\n", error.text()); }
 

@@ -28,13 +28,14 @@ constexpr const char* kFooter =
     "  trapline run -p libc.so.6:malloc --cpus 4 -- ls -l\n"
     "  trapline run -p :main --strategy inline --json result.json --quiet -- ./program\n"
     "  trapline run -p :hot --strategy inline \\\n"
-    "      --schedule 't1 until text-restored; t2 until :hot+3; t1 until text-armed' -- ./two-threads\n";
+    "      --schedule 't1 until text-restored; t2 until :hot+3; t1 until text-armed' -- ./two-threads\n"
+    "  trapline run --args -p 'p libc.so.6:getenv name=+0(%di):string' -- /bin/ls\n";
 
 struct RunOptions {
     MachineOptions machine;
     OutputOptions outputs;
     std::optional<std::string> json;
-    bool quiet = false;
+    bool quiet = false, args = false;
 };
 
 /// The strategy, and whether it agrees with the token, which names one, too.
@@ -90,6 +91,11 @@ Result<int> run(const RunOptions& options, RunRequest& request) {
     request.interrupted = catch_interrupts();
     ProgressLine progress(true);
     if (!options.quiet) progress.attach(request);
+    if (options.args)
+        request.fetched = [&](const Fetched& f) {
+            progress.clear();
+            fmt::print(stderr, "{}\n", hit_line(request, f));
+        };
     auto report = run_program(request);
     progress.clear();
     if (!report) return tl::make_unexpected(report.error());
@@ -118,6 +124,7 @@ int run_command(const Arguments& arguments) {
     options.machine.add_to(line);
     line.value("--json", options.json, "write the result; - for standard output", "FILE");
     options.outputs.add_to(line);
+    line.flag("--args", options.args, "print what fetch arguments saw, a line for each hit");
     line.flag("--quiet,-q", options.quiet, "print no table and no warnings");
     if (const auto over = line.parse(arguments, exit_status::run_failed)) return *over;
 

@@ -27,6 +27,16 @@ std::string lines(const std::string& text) {
 
 } // namespace
 
+std::string hit_line(const RunRequest& request, const Fetched& hit) {
+    const ProbeSpec& spec = request.probes[hit.probe].spec;
+    const std::string back = hit.returns_to != 0 ? fmt::format("{:#x} <- ", hit.returns_to) : "";
+    constexpr std::uint64_t kSecond = 1'000'000'000, kMicrosecond = 1000;
+    return printable(fmt::format("{}-{} [{:03}] {}.{:06}: {}: ({}{:#x}){}", hit.command, hit.tid, hit.cpu,
+                                 hit.nanoseconds / kSecond, hit.nanoseconds % kSecond / kMicrosecond,
+                                 spec.name.empty() ? to_string(static_cast<const ProbePlace&>(spec)) : spec.name, back,
+                                 hit.address, hit.values));
+}
+
 std::string run_table(const RunRequest& request, const RunReport& report) {
     std::string out;
     if (!report.probes.empty()) {

@@ -11,4 +11,8 @@ namespace trapline {
 /// 100 columns, because it is there to be copied.
 [[nodiscard]] std::string run_table(const RunRequest& request, const RunReport& report);
 
+/// One hit as the kernel's tracer shows it: `ls-1000 [000] 0.000123: getenv: (0x7ffff7c21990) name="LANG"`, the values
+/// in printable ASCII. Times are virtual.
+[[nodiscard]] std::string hit_line(const RunRequest& request, const Fetched& hit);
+
 } // namespace trapline

@@ -10,6 +10,49 @@ import unittest
 import harness
 
 
+class FetchArguments(harness.CommandTest):
+    """Expected values are those in the guest's source, in the kernel tracer's words."""
+    def fetched(self, *arguments):
+        path = os.path.join(self.folder, "result.json")
+        result = self.expect(0, "run", "--args", "--json", path, *arguments, "--", self.guest("fetch"))
+        with open(path, encoding="utf-8") as file:
+            probe = json.load(file)["probes"][0]
+        self.assertEqual((probe["hits"], probe["not_kept"]), (4, 0))
+        return result, [hit["values"] for hit in probe["fetched"]]
+
+    def test_registers_memory_and_types(self):
+        _, hits = self.fetched("-p", "p :seen a=%di:s64 %cx:u16 e=%r8:s32 f=%r9:x8 on_stack=+8(%sp) $stack1:x32 $comm "
+                               "b=+0(+0(%si)):u8[4] n=+4(+0(%si)):s32 w=+8(%si):u32[4] lo=+24(%si):b3@0/32 "
+                               "mid=+24(%si):b7@3/32 hi=+24(%si):b22@10/32 text=+0(%dx):string c=%di:char k=\\-7:s8")
+        self.assertEqual(hits[0], ' a=-2 arg2=300 e=2147483647 f=0xff on_stack=0xabcd arg6=0xabcd arg7="fetch" '
+                         'b={1,2,254,255} n=-5 w={10,20,30,40} lo=5 mid=100 hi=3000000 text="text with "quotes"" '
+                         "c='\ufffd' k=-7")
+        self.assertIn("c='q'", hits[1])
+
+    def test_what_cannot_be_read_is_a_fault_where_faults_show(self):
+        spec = "p :seen n=+4(+0(%si)):s32 name=+0(+8(+0(%si))):string text=+0(%dx):string"
+        _, hits = self.fetched("--kernel", "fixed", "-p", spec)
+        self.assertEqual(hits[0], ' n=-5 name="a name" text="text with "quotes""')
+        self.assertEqual(hits[1], ' n=(fault) name=(fault) text=""')
+        self.assertEqual(hits[2], " n=(fault) name=(fault) text=(fault)")
+        # And a 0 where they do not.
+        _, hits = self.fetched("-p", "p :seen n=+4(+0(%si)):s32")
+        self.assertEqual(hits, [" n=-5", " n=0", " n=0", " n=0"])
+
+    def test_a_line_for_each_hit(self):
+        result, _ = self.fetched("-p", "r:back :seen ret=$retval:s64")
+        lines = [line for line in result.err.splitlines() if ": back: (" in line]
+        # -2 + 300 + 0x7fffffff - 1 + 0xabcd
+        self.assertRegex(lines[0], r"^fetch-1000 \[00\d\] 0\.\d{6}: back: \(0x[0-9a-f]+ <- 0x[0-9a-f]+\) ret=2147527925$")
+        self.assertEqual(len(lines), 4)
+
+    def test_arguments_that_mean_nothing_are_refused(self):
+        for spec, words in (("p :seen %di:string", "a string is in memory"), ("p :seen %di:u8[4]", "an array is in memory"),
+                            ("p :seen $comm:u8", "$comm is a string"), ("p :seen +0(%di):b9@0/8", "not within"),
+                            ("p :seen $retval", "only known when the function returns")):
+            self.refused(125, words, "run", "-p", spec, "--", self.guest("fetch"))
+
+
 class LikeTheProgram(harness.CommandTest):
     def test_output_and_exit_code_are_the_guests(self):
         result = self.expect(0, "run", "--", self.guest("two-threads"))
