@@ -6,6 +6,7 @@
 #include "tools/options.hpp"
 #include "tools/output_file.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <fmt/format.h>
@@ -20,7 +21,8 @@ constexpr const char* kFooter =
     "private copies of the probed files, which nothing else can reach. It sees the same files (read-only\n"
     "but for copies of --write folders), environment, limits and process numbers; GLIBC_TUNABLES and\n"
     "OPENSSL_ia32cap make libraries choose the functions that they choose on the emulated processor.\n"
-    "Hits of each probe, refused registrations, exit status and output are compared. What the program\n"
+    "Hits of each probe, refused registrations, exit status and output are compared; with --args what\n"
+    "fetch arguments saw, hit by hit (the live kernel's side comes from its tracefs). What the program\n"
     "prints is not shown.\n"
     "\n"
     "Exit code: 0 both agree; 1 they do not; 2 bad command line or program; 3 a defect of trapline; 4 a\n"
@@ -28,11 +30,13 @@ constexpr const char* kFooter =
     "\n"
     "Examples:\n"
     "  trapline judge -p libc.so.6:malloc -p libc.so.6:free -- /bin/ls -l /\n"
-    "  trapline judge -p :main --json - -- ./program\n";
+    "  trapline judge -p :main --json - -- ./program\n"
+    "  trapline judge --args -p 'p libc.so.6:getenv +0(%di):string' -- /bin/ls\n";
 
 struct JudgeOptions {
     MachineOptions machine;
     std::optional<std::string> json, timeout;
+    bool args = false;
 };
 
 /// Everything between a command line that was understood and a verdict.
@@ -50,7 +54,8 @@ class Judge {
             if (!file) return tl::make_unexpected(file.error());
             json.emplace(std::move(*file));
         }
-        if (auto possible = judge::live_available(); !possible) return tl::make_unexpected(possible.error());
+        if (auto possible = judge::live_available(options_.args); !possible)
+            return tl::make_unexpected(possible.error());
         auto input = GuestInput::of_command();
         if (!input) return tl::make_unexpected(input.error());
         request_.interrupted = catch_interrupts();
@@ -75,7 +80,7 @@ class Judge {
         if (interrupted_by() != 0) return interrupted();
         if (emulated->outcome == Outcome::Kind::limit) return gave_up("the limit of instructions was reached");
 
-        const judge::Verdict verdict = judge::compare(request_, *emulated, *seen);
+        const judge::Verdict verdict = judge::compare(request_, *emulated, *seen, options_.args);
         if (!options_.json || *options_.json != "-") fmt::print("{}", judge::verdict_table(verdict));
         if (emulated->outcome != Outcome::Kind::exited)
             complain({"the emulated program did not end: " + emulated->detail, {}, {}, 0});
@@ -83,6 +88,8 @@ class Judge {
             json->write(judge::verdict_json(verdict));
             if (auto done = json->commit(); !done) return tl::make_unexpected(done.error());
         }
+        if (verdict.agrees() && verdict.incomplete())
+            return gave_up("the live kernel could not write down what all hits fetched: fewer hits are needed");
         return verdict.agrees() && emulated->outcome == Outcome::Kind::exited ? exit_status::done
                                                                               : exit_status::violated;
     }
@@ -104,6 +111,10 @@ class Judge {
         if (std::strncmp(kernel.release, "6.18.", 5) != 0 && std::strncmp(kernel.release, "6.12.", 5) != 0)
             fmt::print(stderr, "trapline: this kernel is {}, the emulated one is {}: what differs may be the kernels\n",
                        kernel.release, request_.kernel);
+        const auto fetches = [](const ScenarioProbe& p) { return !p.spec.args.empty(); };
+        if (options_.args && std::none_of(request_.probes.begin(), request_.probes.end(), fetches))
+            return fail("--args: no probe has fetch arguments", "as in -p 'p libc.so.6:getenv +0(%di):string'");
+        if (options_.args) request_.keeps_fetched = ~std::size_t{0};
         if (options_.machine.strategy) {
             const auto chosen = parse_strategies(*options_.machine.strategy);
             if (!chosen) return tl::make_unexpected(chosen.error());
@@ -134,7 +145,15 @@ class Judge {
         live.root = request_.root;
         live.working_directory = request_.working_directory;
         live.write_directories = request_.write_directories;
-        for (const ProbeReport& p : located.probes) live.probes.push_back({p.file, p.offset, p.is_return, 0});
+        for (std::size_t i = 0; i < located.probes.size(); ++i) {
+            const ProbeReport& p = located.probes[i];
+            judge::LiveProbe& probe = live.probes.emplace_back();
+            probe.path = p.file;
+            probe.offset = p.offset;
+            probe.is_return = p.is_return;
+            if (!options_.args) continue;
+            for (const FetchArg& arg : request_.probes[i].spec.args) probe.fetch += to_string(arg) + " ";
+        }
         // A further CPU is a further event for each probe, and closing one takes a grace period.
         live.cpus = options_.machine.cpus ? request_.cpus : 1;
         live.timeout_seconds = timeout_;
@@ -166,6 +185,7 @@ int judge_command(const Arguments& arguments) {
                      kProbeHelp + std::string("\n") + kFooter);
     options.machine.add_to(line);
     line.value("--json", options.json, "write the verdict; - for standard output", "FILE");
+    line.flag("--args", options.args, "compare what fetch arguments saw, too");
     line.value("--timeout", options.timeout, "for the live program (default 60)", "SECONDS");
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;
     const auto code = Judge(options, arguments).go();

@@ -103,6 +103,34 @@ class Verdicts(harness.CommandTest):
         self.assertEqual(verdict["probes"][0]["emulated_errno"], 524)
         self.assertTrue(verdict["exit_agrees"])
 
+    FETCHED = ("p:seen :seen a=%di:s64 d=%cx:u16 e=%r8:s32 f=%r9:x8 g=+8(%sp):x32 st=$stack1 comm=$comm four=\\4 "
+               "b=+0(+0(%si)):u8[4] n=+4(+0(%si)):s32 w=+8(%si):u32[4] lo=+24(%si):b3@0/32 mid=+24(%si):b7@3/32 "
+               "hi=+24(%si):b22@10/32 q=%di:char")
+
+    def test_fetch_arguments_agree_hit_by_hit(self):
+        guest = self.guest("fetch")
+        for spec in (self.FETCHED, "r:back :seen $retval:s64 sum=%ax", "p :seen text=+0(%dx):string",
+                     "p :seen name=+0(+8(+0(%si))):string text=+0(%dx):string last=$comm",
+                     "p :seen @0x400000:x32 @+1:string"):
+            _, verdict = self.judge(0, "--args", "-p", spec, "--", guest)
+            probe = verdict["probes"][0]
+            self.assertEqual((probe["live_hits"], probe["values_agree"], probe["values_lost"]), (4, True, 0), spec)
+
+    def test_values_that_differ_are_a_disagreement_and_named(self):
+        # What cannot be read is a 0 on the live kernel, and (fault) in the dialect without the kernel's defects.
+        spec = "p :seen n=+4(+0(%si)):s32"
+        result, verdict = self.judge(1, "--args", "--kernel", "fixed", "-p", spec, "--", self.guest("fetch"))
+        self.assertIn("hit 2: live \" n=0\", emulated \" n=(fault)\"", result.out)
+        self.assertFalse(verdict["probes"][0]["values_agree"])
+        # Nobody asked for it: hits agree.
+        self.judge(0, "--kernel", "fixed", "-p", spec, "--", self.guest("fetch"))
+        self.refused(2, "no probe has fetch arguments", "judge", "--args", "-p", ":seen", "--", self.guest("fetch"))
+
+    def test_values_of_threads_are_compared_whatever_their_order(self):
+        _, verdict = self.judge(0, "--args", "--cpus", "2", "-p", "p :add %di:s32", "--",
+                                self.guest("threads8"))
+        self.assertTrue(verdict["probes"][0]["values_agree"])
+
     def test_both_read_the_same_input(self):
         path = self.file("input", "b\nc\na\n")
         with open(path, "rb") as file:
@@ -159,9 +187,9 @@ class Verdicts(harness.CommandTest):
 class NothingLeft(harness.CommandTest):
     """A live program that sleeps, and a judge that ends in every way while it does."""
 
-    def start(self):
+    def start(self, *options):
         self.before = mounts()
-        process = subprocess.Popen([harness.trapline, "judge", "-p", "libc.so.6:malloc", "-p", "libc.so.6:nanosleep", "-p",
+        process = subprocess.Popen([harness.trapline, "judge", *options, "-p", "libc.so.6:malloc", "-p", "libc.so.6:nanosleep", "-p",
                                     "libc.so.6:clock_nanosleep", "--", "/bin/sh", "-c", "sleep 100 & sleep 200"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
@@ -181,6 +209,22 @@ class NothingLeft(harness.CommandTest):
             process.send_signal(number)
             process.wait()
             self.gone(pids)
+
+    @staticmethod
+    def tracefs():
+        """What is entered in the kernel's tracer, and its instances; in a mount namespace of its own."""
+        return subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tracefs none /sys/kernel/tracing && "
+                               "cat /sys/kernel/tracing/uprobe_events && ls /sys/kernel/tracing/instances"],
+                              capture_output=True, text=True, check=True).stdout
+
+    def test_a_kill_leaves_nothing_in_the_kernels_tracer(self):
+        before = self.tracefs()
+        process, pids = self.start("--args", "-p", "p libc.so.6:malloc %di")
+        self.assertNotEqual(self.tracefs(), before)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.gone(pids)
+        self.assertTrue(wait_until(lambda: self.tracefs() == before), self.tracefs())
 
     def test_the_runner_may_be_killed_too(self):
         process, pids = self.start()

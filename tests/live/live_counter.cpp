@@ -32,7 +32,7 @@ using namespace trapline;
 judge::LiveProbe probe(const std::string& text, bool is_return) {
     const std::size_t colon = text.find(':');
     if (colon == std::string::npos) stop(2, text + " is no OFFSET:PATH");
-    return {text.substr(colon + 1), std::strtoull(text.c_str(), nullptr, 0), is_return, 0};
+    return {text.substr(colon + 1), std::strtoull(text.c_str(), nullptr, 0), is_return, 0, {}};
 }
 
 void print(std::FILE* to, const std::string& text) {

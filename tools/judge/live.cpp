@@ -3,7 +3,9 @@
 #include "tools/judge/descriptor.hpp"
 #include "tools/judge/events.hpp"
 #include "tools/judge/runner.hpp"
+#include "tools/judge/tracer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -72,7 +74,7 @@ class Collector {
 };
 
 Result<LiveReport> read_message(const std::string& message) {
-    const auto document = nlohmann::json::parse(message, nullptr, false);
+    const auto document = nlohmann::json::from_cbor(message, true, false);
     if (!document.is_object()) return fail("the runner of the live program ended without a word");
     if (document.contains("error")) {
         Error e{document.at("error"), {}, {}, 0};
@@ -83,7 +85,8 @@ Result<LiveReport> read_message(const std::string& message) {
     const int status = document.at("status");
     report.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     report.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    for (const auto& probe : document.at("probes")) report.probes.push_back({probe.at("error"), probe.at("hits")});
+    for (const auto& probe : document.at("probes"))
+        report.probes.push_back({probe.at("error"), probe.at("hits"), probe.at("fetched"), probe.at("lost")});
     return report;
 }
 
@@ -95,7 +98,7 @@ std::string kernel_release() {
 
 } // namespace
 
-Result<void> live_available() {
+Result<void> live_available(bool fetches) {
     if (::geteuid() != 0) return unavailable("the live kernel lets only root probe");
     const Result<std::uint32_t> pmu = uprobe_pmu();
     if (!pmu) return unavailable(pmu.error().what);
@@ -105,11 +108,14 @@ Result<void> live_available() {
                                        lock == "none" ? "; a container's seccomp filter, perhaps"
                                                       : fmt::format("; kernel lockdown is at {}", lock)));
     }
+    if (fetches) return tracer_available();
     return {};
 }
 
 Result<LiveReport> run_live(const LiveRequest& request) {
-    if (auto possible = live_available(); !possible) return tl::make_unexpected(possible.error());
+    const auto fetches = [](const LiveProbe& p) { return !p.fetch.empty(); };
+    const bool traced = std::any_of(request.probes.begin(), request.probes.end(), fetches);
+    if (auto possible = live_available(traced); !possible) return tl::make_unexpected(possible.error());
     Pipe message, out, err;
     if (!message.open() || !out.open() || !err.open()) return fail(fmt::format("pipe: {}", std::strerror(errno)));
     const pid_t judge = ::getpid();

@@ -8,11 +8,13 @@
 // the rest of the machine neither hits the probes nor carries their int3.
 //
 //   judge ── runner      mount namespace, private copies, events          (runner.cpp, private_files.hpp, events.hpp)
+//              ├─ tracer    where fetch arguments are wanted: all that tracefs is told (tracer.hpp)
 //              └─ init   number 1 of a PID namespace: reaps, reports       (program.cpp)
 //                  └─ program and everything that it starts
 //
 // Each dies with its parent, and with init its whole namespace. Events are descriptors of the runner, copies are in its
-// namespace: a SIGKILL at any moment leaves no process, probe or mount. Read next: runner.cpp.
+// namespace: a SIGKILL at any moment leaves no process, probe or mount. (The tracer outlives the others for as long as
+// it takes to remove what it has entered.) Read next: runner.cpp.
 #pragma once
 
 #include "emu/result.hpp"
@@ -29,6 +31,7 @@ struct LiveProbe {
     std::uint64_t offset = 0;
     bool is_return = false;
     std::uint32_t counter_offset = 0; ///< of a reference counter in the file (USDT semaphore); 0: none
+    std::string fetch;                ///< fetch arguments in the words of the kernel's tracer; empty: none
 };
 
 struct LiveRequest {
@@ -51,6 +54,8 @@ struct LiveRequest {
 struct LiveCount {
     int error = 0; ///< errno of a refused registration
     std::uint64_t hits = 0;
+    std::vector<std::string> fetched; ///< ` name=value` for each fetch argument, by hit
+    std::uint64_t lost = 0;           ///< values of hits that came too fast to be written down
 };
 
 struct LiveReport {
@@ -65,7 +70,8 @@ struct LiveReport {
 inline constexpr int kUnavailable = 77;
 
 /// Why this machine cannot judge, in one line, if it cannot: no root, no uprobes, lockdown, seccomp, no namespaces.
-Result<void> live_available();
+/// `fetches`: and where fetch arguments are wanted.
+Result<void> live_available(bool fetches = false);
 
 /// Runs it. Everything that it made is gone when this returns.
 Result<LiveReport> run_live(const LiveRequest& request);

@@ -3,7 +3,9 @@
 #include "tools/judge/events.hpp"
 #include "tools/judge/private_files.hpp"
 #include "tools/judge/program.hpp"
+#include "tools/judge/tracer.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -20,7 +22,7 @@ namespace {
 using Json = nlohmann::json;
 
 void send(const Descriptor& to, const Json& document) {
-    const std::string text = document.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::vector<std::uint8_t> text = Json::to_cbor(document); // strings are bytes there
     for (std::size_t done = 0; done < text.size();) {
         const ssize_t n = ::write(to.get(), text.data() + done, text.size() - done);
         if (n < 0 && errno != EINTR) return;
@@ -68,12 +70,24 @@ Result<Json> run(const LiveRequest& request, const RunnerPipes& pipes) {
         mapped = path;
         errors.push_back(events.add(probe, path));
     }
+    const auto fetches = [](const LiveProbe& p) { return !p.fetch.empty(); };
+    std::optional<Tracer> tracer;
+    if (std::any_of(request.probes.begin(), request.probes.end(), fetches)) {
+        Result<Tracer> started = Tracer::start(request, *files, errors);
+        if (!started) return tl::make_unexpected(started.error());
+        tracer = std::move(*started);
+    }
     const Result<int> status = run_in_namespace(request, {pipes.out.get(), pipes.err.get(), pipes.message.get()});
     if (!status) return tl::make_unexpected(status.error());
 
+    std::vector<LiveCount> traced(errors.size());
+    if (tracer) traced = tracer->finish(errors.size());
     Json document = {{"status", *status}, {"probes", Json::array()}};
     for (std::size_t i = 0; i < errors.size(); ++i)
-        document["probes"].push_back({{"error", errors[i]}, {"hits", errors[i] == 0 ? events.hits(i) : 0}});
+        document["probes"].push_back({{"error", errors[i]},
+                                      {"hits", errors[i] == 0 ? events.hits(i) : 0},
+                                      {"fetched", traced[i].fetched},
+                                      {"lost", traced[i].lost}});
     return document;
 }
 

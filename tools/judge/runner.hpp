@@ -1,7 +1,7 @@
 // tools/judge/runner.hpp: the process between the judge and the program.
 //
 // It arms the probes, starts the program in namespaces of its own, waits until nothing of it is left, reads the
-// counters and sends them to the judge as one JSON document.
+// counters and sends them to the judge as one CBOR document.
 #pragma once
 
 #include "tools/judge/descriptor.hpp"
