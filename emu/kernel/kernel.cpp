@@ -105,6 +105,10 @@ void Kernel::wake(Task& t, Wake reason) {
 
 void Kernel::make_ready(Task& t) {
     sync_clock();
+    if (t.process != nullptr && t.process->stop_signal != 0) { // it goes on when its process does
+        t.state = Task::State::stopped;
+        return;
+    }
     scheduler_.ready(t, current_ != nullptr && current_->alive() ? scheduler_.now(*current_) : scheduler_.global_now());
 }
 
@@ -157,6 +161,7 @@ bool Kernel::finish(Task& t) {
         bury(t);
         return false;
     }
+    if (t.process->stop_signal != 0 && t.state == Task::State::ready) halt(t); // others may have been stopped meanwhile
     return t.state == Task::State::ready;
 }
 
@@ -206,17 +211,23 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
     retired_seen_ = cpu_->retired();
     if (t.resume_point) {
         if (!go_on(t) || switch_wanted_) return;
-    } else if (has_signal(t) && !(observer_ != nullptr && observer_->holds_signals(t))) {
+    } else if ((has_signal(t) || t.restart_syscall) && !(observer_ != nullptr && observer_->holds_signals(t))) {
         deliver(t);
         if (!finish(t)) return;
     }
     const std::uint64_t end = cpu_->retired() + budget;
     while (!switch_wanted_ && !stop_requested_) {
         const std::uint64_t retired = cpu_->retired();
-        const std::uint64_t left =
+        std::uint64_t left =
             std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, retired));
+        // A timer that a call has set since the turn began may be due before its end.
+        const Cycles due = timers().next();
+        if (due <= scheduler_.global_now()) return;
+        if (const Cycles clock = scheduler_.now(t); due > clock) left = std::min(left, due - clock);
         Exit e = cpu_->run(std::min(left, kHostSlice));
         sync_clock();
+        if (t.user_time >= t.cpu_deadline || t.process->user_time >= t.process->cpu_deadline)
+            syscalls_->cpu_time_used(t);
         if (e.kind == Exit::Kind::budget && left > kHostSlice) {
             // Nothing has happened in the machine; it is only the host's turn to say that it wants an end.
             (void)host_wants_end();
@@ -225,6 +236,7 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
         bool user = true;
         switch (e.kind) {
         case Exit::Kind::budget:
+            if (cpu_->retired() < end && cpu_->retired() < config_.limit) return; // it was a timer's turn
             scheduler_.policy().budget_used(scheduler_, t);
             return;
         case Exit::Kind::watch:

@@ -36,6 +36,12 @@ class SyscallHandler {
     virtual void task_exit(Task& t) = 0;
     /// The last task of the process is gone; the address space still exists.
     virtual void process_exit(Process& p) = 0;
+    /// A signal has become pending: whoever polls for signals looks again.
+    virtual void signal_pending(Process& p) { (void)p; }
+    /// A signal is being delivered. May fill in what is known only now (how often a timer expired meanwhile).
+    virtual void signal_taken(Process& p, SigInfo& info) { (void)p, (void)info; }
+    /// The task has used as much CPU time as it or its process was to be told of (cpu_deadline).
+    virtual void cpu_time_used(Task& t) { (void)t; }
 };
 
 /// What probes/ does for the kernel, at the places of Linux's hooks.
@@ -182,6 +188,8 @@ class Kernel final : private TrapService {
     /// A fault of the task's own: neither blocking nor ignoring helps.
     void force(Task& t, SigInfo info);
     [[nodiscard]] bool has_signal(const Task& t) const;
+    /// Takes the next of the signals in `set` that are pending for the task, its own before its process's.
+    std::optional<SigInfo> take_signal(Task& t, std::uint64_t set);
     void sigreturn(Task& t);
     /// Kills the process with the signal's default action.
     void terminate(Task& t, int signo);
@@ -192,6 +200,10 @@ class Kernel final : private TrapService {
     [[nodiscard]] Cycles cycles(std::uint64_t ns) const;
     [[nodiscard]] Timers& timers() { return scheduler_.timers(); }
     [[nodiscard]] Cycles latest() const;
+    /// What the running task's CPU shows, or while none runs, the machine.
+    [[nodiscard]] Cycles time() const {
+        return current_ != nullptr && current_->alive() ? now(*current_) : scheduler_.global_now();
+    }
 
     [[nodiscard]] Cpu& cpu() { return *cpu_; }
     [[nodiscard]] Frames& frames() { return *frames_; }
@@ -251,6 +263,7 @@ class Kernel final : private TrapService {
         if (n == 0 || current_ == nullptr) return;
         scheduler_.charge(*current_, n);
         current_->user_time += n;
+        current_->process->user_time += n;
         retired_seen_ = retired;
     }
     void run_task(Task& t, std::uint64_t budget);
@@ -270,8 +283,13 @@ class Kernel final : private TrapService {
     bool push_frame(Task& t, const SigInfo& info, const SigAction& action);
     [[nodiscard]] bool ends_sleep(const Task& t) const;
     void notify(Task& t);
-    void stop_process(Process& p);
-    void continue_process(Process& p);
+    void prepare(Process& p, int signo);
+    void stop_process(Process& p, int signo);
+    void continue_process(Process& p, bool tell);
+    void halt(Task& t);
+    void report_child(Process& p, int code, int status);
+    [[nodiscard]] bool orphaned(int group) const;
+    void leave_groups(Process& gone);
 
     KernelConfig config_;
     std::unique_ptr<Frames> frames_;

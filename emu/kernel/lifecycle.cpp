@@ -136,7 +136,7 @@ void Kernel::bury_process(Process& p) {
     if (syscalls_ != nullptr) syscalls_->process_exit(p);
     p.mm.reset();
     p.files.reset();
-    p.zombie = true;
+    leave_groups(p);
     if (p.vfork_waiter != nullptr) wake(*std::exchange(p.vfork_waiter, nullptr));
     // Orphans go to nobody: the guest has no init, so they are waited for at once when they end.
     for (Process* c : std::vector<Process*>(p.children)) {

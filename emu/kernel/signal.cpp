@@ -76,17 +76,36 @@ void Kernel::notify(Task& t) {
     if (t.state == Task::State::blocked && t.interruptible && ends_sleep(t)) wake(t, Wake::signal);
 }
 
+namespace {
+constexpr std::uint64_t kStops = sig::bit(sig::stop) | sig::bit(sig::tstp) | sig::bit(sig::ttin) | sig::bit(sig::ttou);
+
+bool is_ignored(const Process& p, int signo) {
+    const SigAction& a = p.actions[static_cast<std::size_t>(signo)];
+    return a.handler == sig::handler_ignore ||
+           (a.handler == sig::handler_default && default_action(signo) == Default::ignore);
+}
+} // namespace
+
+/// A stop and a continuation undo each other, also while they are pending (kernel/signal.c, prepare_signal).
+void Kernel::prepare(Process& p, int signo) {
+    const bool stops = (sig::bit(signo) & kStops) != 0;
+    if (stops || signo == sig::cont) {
+        const std::uint64_t undone = stops ? sig::bit(sig::cont) : kStops;
+        p.pending.remove(undone);
+        for (Task* t : p.tasks) t->pending.remove(undone);
+    }
+    if (signo == sig::cont || signo == sig::kill) continue_process(p, signo == sig::cont);
+}
+
 void Kernel::send(Process& p, const SigInfo& info) {
     if (p.zombie) return;
-    if (info.signo == sig::cont || info.signo == sig::kill) continue_process(p);
-    const SigAction& a = p.actions[static_cast<std::size_t>(info.signo)];
-    const bool ignored = a.handler == sig::handler_ignore ||
-                         (a.handler == sig::handler_default && default_action(info.signo) == Default::ignore);
+    prepare(p, info.signo);
     const bool everybody_blocks = std::all_of(p.tasks.begin(), p.tasks.end(), [&](const Task* t) {
         return (t->blocked_signals & sig::bit(info.signo)) != 0;
     });
-    if (ignored && !everybody_blocks) return;
+    if (is_ignored(p, info.signo) && !everybody_blocks) return;
     p.pending.add(info);
+    if (syscalls_ != nullptr) syscalls_->signal_pending(p);
     // The main thread if it will take it, else the first that will (kernel/signal.c, complete_signal).
     for (Task* t : p.tasks)
         if ((t->blocked_signals & ~t->awaited_signals & ~sig::unblockable & sig::bit(info.signo)) == 0)
@@ -94,13 +113,22 @@ void Kernel::send(Process& p, const SigInfo& info) {
 }
 
 void Kernel::send(Task& t, const SigInfo& info) {
-    if (info.signo == sig::cont || info.signo == sig::kill) continue_process(*t.process);
-    const SigAction& a = t.process->actions[static_cast<std::size_t>(info.signo)];
-    const bool ignored = a.handler == sig::handler_ignore ||
-                         (a.handler == sig::handler_default && default_action(info.signo) == Default::ignore);
-    if (ignored && (t.blocked_signals & sig::bit(info.signo)) == 0) return;
+    prepare(*t.process, info.signo);
+    if (is_ignored(*t.process, info.signo) && (t.blocked_signals & sig::bit(info.signo)) == 0) return;
     t.pending.add(info);
+    if (syscalls_ != nullptr) syscalls_->signal_pending(*t.process);
     notify(t);
+}
+
+std::optional<SigInfo> Kernel::take_signal(Task& t, std::uint64_t set) {
+    for (PendingSignals* queue : {&t.pending, &t.process->pending}) {
+        // SIGKILL passes every mask; only who delivers signals may take it.
+        if ((queue->set() & set) == 0 || (queue->set() & sig::unblockable & ~set) != 0) continue;
+        std::optional<SigInfo> info = queue->take(~set);
+        if (info && syscalls_ != nullptr) syscalls_->signal_taken(*t.process, *info);
+        return info;
+    }
+    return std::nullopt;
 }
 
 void Kernel::force(Task& t, SigInfo info) {
@@ -116,18 +144,82 @@ void Kernel::force(Task& t, SigInfo info) {
 /// No core files are written, so the wait status never says so (bit 7): as Linux with RLIMIT_CORE 0.
 void Kernel::terminate(Task& t, int signo) { exit(t, signo, true); }
 
-void Kernel::stop_process(Process& p) {
-    for (Task* t : p.tasks)
-        if (t->state == Task::State::ready) {
-            scheduler_.leave(*t);
-            t->state = Task::State::stopped;
-            switch_wanted_ |= t == current_;
-        }
+/// The task is off its CPU until its process goes on.
+void Kernel::halt(Task& t) {
+    scheduler_.leave(t);
+    t.state = Task::State::stopped;
+    switch_wanted_ |= &t == current_;
 }
 
-void Kernel::continue_process(Process& p) {
+/// Tasks in user mode stop now, those on a kernel path when it ends or when they are woken.
+void Kernel::stop_process(Process& p, int signo) {
+    if (p.stop_signal != 0) return;
+    p.stop_signal = signo;
+    p.stop_news = true;
+    p.resume_news = false;
+    for (Task* t : p.tasks)
+        if (t->state == Task::State::ready && !t->path.valid()) halt(*t);
+    report_child(p, sig::cld_stopped, signo);
+}
+
+void Kernel::continue_process(Process& p, bool tell) {
+    if (std::exchange(p.stop_signal, 0) == 0) return;
+    p.stop_news = false;
     for (Task* t : p.tasks)
         if (t->state == Task::State::stopped) make_ready(*t);
+    if (!tell) return;
+    p.resume_news = true;
+    report_child(p, sig::cld_continued, sig::cont);
+}
+
+/// SIGCHLD for a child that stopped or goes on, and a look for those who wait for it.
+void Kernel::report_child(Process& p, int code, int status) {
+    if (p.parent == nullptr) return;
+    if ((p.parent->actions[sig::chld].flags & sig::sa_nocldstop) == 0) {
+        SigInfo info;
+        info.signo = sig::chld;
+        info.code = code;
+        info.pid = p.pid;
+        info.status = status;
+        send(*p.parent, info);
+    }
+    wake(child_queue_);
+}
+
+/// Nobody outside of the group, but in its session, is a parent in it: nobody would continue a stopped member.
+bool Kernel::orphaned(int group) const {
+    return std::none_of(processes_.begin(), processes_.end(), [&](const auto& e) {
+        const Process& p = *e.second;
+        return p.group == group && !p.zombie && p.parent != nullptr && p.parent->group != group &&
+               p.parent->session == p.session && !p.parent->zombie;
+    });
+}
+
+/// The process becomes a zombie. That may leave stopped ones to nobody: they are told and go on (POSIX, _Exit).
+void Kernel::leave_groups(Process& gone) {
+    std::vector<int> held;
+    if (!orphaned(gone.group)) held.push_back(gone.group);
+    for (const Process* c : gone.children)
+        if (std::find(held.begin(), held.end(), c->group) == held.end() && !orphaned(c->group))
+            held.push_back(c->group);
+    gone.zombie = true;
+    gone.stop_signal = 0;
+    gone.stop_news = gone.resume_news = false;
+    for (int group : held) {
+        if (!orphaned(group)) continue;
+        std::vector<Process*> members;
+        for (const auto& [pid, p] : processes_)
+            if (p->group == group && !p->zombie) members.push_back(p.get());
+        if (std::none_of(members.begin(), members.end(), [](const Process* p) { return p->stop_signal != 0; }))
+            continue;
+        for (int signo : {sig::hup, sig::cont})
+            for (Process* p : members) {
+                SigInfo info;
+                info.signo = signo;
+                info.code = sig::kernel;
+                send(*p, info);
+            }
+    }
 }
 
 void Kernel::deliver(Task& t) {
@@ -140,8 +232,7 @@ void Kernel::deliver(Task& t) {
         set(t, Reg::rip, get(t, Reg::rip) - 2);
     };
     for (;;) {
-        std::optional<SigInfo> info = t.pending.take(t.blocked_signals);
-        if (!info) info = p.pending.take(t.blocked_signals);
+        std::optional<SigInfo> info = take_signal(t, ~t.blocked_signals | sig::unblockable);
         if (!info) {
             restart();
             if (std::exchange(t.restore_mask, false)) t.blocked_signals = t.saved_mask;
@@ -156,8 +247,9 @@ void Kernel::deliver(Task& t) {
             case Default::resume:
                 continue;
             case Default::stop:
-                restart();
-                return stop_process(p);
+                // Nobody would continue a process that a terminal's signal stopped in an orphaned group.
+                if (info->signo != sig::stop && orphaned(p.group)) continue;
+                return stop_process(p, info->signo); // a call that was cut short starts again, or not, afterwards
             case Default::terminate:
                 return terminate(t, info->signo);
             }

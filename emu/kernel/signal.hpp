@@ -20,11 +20,12 @@ inline constexpr int hup = 1, intr = 2, quit = 3, ill = 4, trap = 5, abrt = 6, b
                      ttou = 22, urg = 23, winch = 28, sys = 31, count = 64;
 // si_code
 inline constexpr int user = 0, kernel = 0x80, tkill = -6, ill_opn = 2, fpe_intdiv = 1, segv_maperr = 1, segv_accerr = 2,
-                     bus_adrerr = 2, trap_brkpt = 1, trap_trace = 2, cld_exited = 1, cld_killed = 2;
+                     bus_adrerr = 2, trap_brkpt = 1, trap_trace = 2, cld_exited = 1, cld_killed = 2, cld_stopped = 5,
+                     cld_continued = 6;
 // sa_flags
 inline constexpr std::uint64_t sa_siginfo = 4, sa_onstack = 0x08000000, sa_restart = 0x10000000,
                                sa_nodefer = 0x40000000, sa_resethand = 0x80000000, sa_restorer = 0x04000000,
-                               sa_nocldwait = 2;
+                               sa_nocldstop = 1, sa_nocldwait = 2;
 inline constexpr Addr handler_default = 0, handler_ignore = 1;
 constexpr std::uint64_t bit(int signo) { return 1ull << (signo - 1); }
 /// Signals that no mask blocks.

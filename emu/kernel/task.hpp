@@ -73,9 +73,10 @@ struct Task {
     // Threads.
     Addr clear_child_tid = 0;
     Addr robust_list = 0;
-    bool exiting = false;        ///< ends when its path does
-    int exit_status = 0;         ///< wait status format
-    std::uint64_t user_time = 0; ///< instructions retired by it
+    bool exiting = false;               ///< ends when its path does
+    int exit_status = 0;                ///< wait status format
+    std::uint64_t user_time = 0;        ///< instructions retired by it
+    std::uint64_t cpu_deadline = ~0ull; ///< as Process::cpu_deadline, of this task
 
     std::unique_ptr<Extension> files; ///< loader/
     std::unique_ptr<Extension> probe; ///< probes/
@@ -104,7 +105,12 @@ struct Process {
     bool group_exit = false;
     int exit_status = 0; ///< wait status format
     int exit_signal = sig::chld;
-    Task* vfork_waiter = nullptr; ///< the parent's thread that sleeps until this process execs or exits
+    int stop_signal = 0;                ///< what stopped it, 0 while it runs
+    bool stop_news = false;             ///< a stop that nobody has waited for
+    bool resume_news = false;           ///< the same for going on
+    std::uint64_t user_time = 0;        ///< instructions retired by all of its tasks, the gone ones, too
+    std::uint64_t cpu_deadline = ~0ull; ///< SyscallHandler::cpu_time_used is told when `user_time` has reached it
+    Task* vfork_waiter = nullptr;       ///< the parent's thread that sleeps until this process execs or exits
 };
 
 } // namespace trapline
