@@ -4,7 +4,7 @@
 // timers and times behind; exec keeps the limits and the interval timer. Read next: exec.hpp.
 #pragma once
 
-#include "emu/kernel/kernel.hpp"
+#include "loader/signal_timer.hpp"
 
 #include <array>
 #include <map>
@@ -17,18 +17,6 @@ struct Limit {
     std::uint64_t soft = ~0ull, hard = ~0ull;
 };
 
-/// A timer that sends a signal, once or again and again. Times are in cycles.
-struct SignalTimer {
-    Timers::Id id = 0; ///< 0 while it is not armed
-    Cycles next = 0;   ///< when it expires
-    Cycles interval = 0;
-    SigInfo info;
-    int tid = 0; ///< SIGEV_THREAD_ID: only this thread gets it; 0: the process
-    int clock = 1;
-    bool silent = false;       ///< SIGEV_NONE
-    std::uint64_t overrun = 0; ///< expirations while the last signal was still pending
-};
-
 struct ProcessState final : Extension {
     ProcessState();
     std::array<Limit, 16> limits;
@@ -36,11 +24,10 @@ struct ProcessState final : Extension {
     Addr arguments = 0, arguments_end = 0;   ///< on the stack: /proc/…/cmdline
     Addr environment = 0, environment_end = 0;
     Addr stack_pointer = 0;
-    Cycles children_user = 0; ///< of children that were waited for
-    Cycles dead_threads_user = 0;
-    SignalTimer alarm; ///< ITIMER_REAL and alarm(2)
-    std::map<int, SignalTimer> timers;
-    bool executed = false; ///< since it was forked: setpgid by the parent is too late
+    Cycles children_user = 0;                   ///< of children that were waited for
+    std::array<SignalTimer, 3> interval_timers; ///< ITIMER_REAL (and alarm), ITIMER_VIRTUAL, ITIMER_PROF
+    std::map<int, SignalTimer> timers;          ///< timer_create's, by id
+    bool executed = false;                      ///< since it was forked: setpgid by the parent is too late
 
     /// What a child of fork starts with.
     [[nodiscard]] std::unique_ptr<ProcessState> for_child() const;
@@ -50,11 +37,5 @@ struct ProcessState final : Extension {
 ProcessState& state_of(Process& p);
 const std::string& thread_name(const Task& t);
 void set_thread_name(const Task& t, std::string_view name);
-/// Instructions that the process has executed so far, and one cycle each.
-Cycles user_time(Process& p);
-
-/// Arms the timer at `when` (virtual cycles; ~0 disarms). `p` owns `timer`.
-void arm(Kernel& kernel, Process& p, SignalTimer& timer, Cycles when, Cycles interval);
-void disarm_all(Kernel& kernel, Process& p);
 
 } // namespace trapline

@@ -72,7 +72,8 @@ class Sandbox {
 
     // Changes: 0 or a negative errno. Names are resolved with LastLink::entry, files with follow or keep.
     int make_directory(const Resolved& where, mode_t mode);
-    /// mknod of a FIFO or a socket, which on the host is a name that nobody uses. Which file it is, or a negative errno.
+    /// mknod of a FIFO or a socket, which on the host is a name that nobody uses. Which file it is, or a negative
+    /// errno.
     OrErrno<FileKey> make_special(const Resolved& where, mode_t type_and_mode);
     int unlink(const Resolved& where);
     int remove_directory(const Resolved& where);

@@ -96,11 +96,21 @@ void System::task_exit(Task& t) {
     for (Process* child : p.children)
         if (child->vfork_waiter == &t) child->vfork_waiter = nullptr;
     ProcessState& s = state_of(p);
-    s.dead_threads_user += t.user_time;
     if (t.tid != p.pid) s.thread_names.erase(t.tid);
 }
 
-void System::process_exit(Process& p) { disarm_all(kernel_, p); }
+void System::process_exit(Process& p) {
+    drop_timers(kernel_, p, true);
+    if (p.files != nullptr) files_of(p).shared->process_events.changed(kernel_);
+}
+
+void System::signal_pending(Process& p) {
+    if (p.files != nullptr) files_of(p).shared->signal_events.changed(kernel_);
+}
+
+void System::signal_taken(Process& p, SigInfo& info) { timer_signal_taken(kernel_, p, info); }
+
+void System::cpu_time_used(Task& t) { trapline::cpu_time_used(kernel_, *t.process); }
 
 std::shared_ptr<Inode> System::inode_of(int host_fd, const std::string& guest_path) {
     struct stat st {};

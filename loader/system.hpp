@@ -1,9 +1,9 @@
 // loader/system.hpp: what a user program sees of the system: exec, files, system calls.
 //
 // System is the kernel's SyscallHandler. A system call is one step (Step::syscall) and then a handler from the table
-// (syscalls/families.hpp): a plain function, or a path where it may sleep. A call that is not in the table returns ENOSYS
-// and is named once on standard error. Everything a call reads from outside goes through the Sandbox, or comes from the
-// machine's own models (/proc, /dev, clocks, randomness). Read next: syscalls/call.hpp, exec.hpp.
+// (syscalls/families.hpp): a plain function, or a path where it may sleep. A call that is not in the table returns
+// ENOSYS and is named once on standard error. Everything a call reads from outside goes through the Sandbox, or comes
+// from the machine's own models (/proc, /dev, clocks, randomness). Read next: syscalls/call.hpp, exec.hpp.
 #pragma once
 
 #include "emu/kernel/kernel.hpp"
@@ -42,6 +42,9 @@ class System final : public SyscallHandler {
     Path<bool> syscall(Task& t) override;
     void task_exit(Task& t) override;
     void process_exit(Process& p) override;
+    void signal_pending(Process& p) override;
+    void signal_taken(Process& p, SigInfo& info) override;
+    void cpu_time_used(Task& t) override;
 
     [[nodiscard]] Kernel& kernel() { return kernel_; }
     [[nodiscard]] Sandbox& sandbox() { return sandbox_; }

@@ -22,6 +22,9 @@ struct SharedFiles {
     ~SharedFiles() { sockets->discard_all(); }
     std::uint64_t last_number = 0x10000; ///< of inodes without a file of the host: pipes, memory
     std::map<std::string, std::shared_ptr<MemoryNode>> shared_memory; ///< /dev/shm, by name
+    Readiness signal_events;                      ///< a signal has become pending somewhere: signalfd
+    Readiness process_events;                     ///< a process has ended: pidfd
+    std::map<FileKey, std::weak_ptr<Pipe>> fifos; ///< of the host's FIFOs that somebody has open
     std::shared_ptr<SocketNames> sockets = std::make_shared<SocketNames>();
 };
 

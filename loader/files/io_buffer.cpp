@@ -20,12 +20,12 @@ OrErrno<GuestBuffer> GuestBuffer::range(Mm& mm, Addr start, std::uint64_t bytes)
     return b;
 }
 
-OrErrno<GuestBuffer> GuestBuffer::list(Mm& mm, Addr list, std::uint64_t count) {
+OrErrno<GuestBuffer> GuestBuffer::list_in(Mm& lists, Mm& memory, Addr list, std::uint64_t count) {
     if (count > kMostRanges) return refuse(EINVAL);
-    GuestBuffer b(mm);
+    GuestBuffer b(memory);
     for (std::uint64_t i = 0; i < count; ++i) {
         Range r{};
-        if (!mm.get(list + i * sizeof r, r)) return refuse(EFAULT);
+        if (!lists.get(list + i * sizeof r, r)) return refuse(EFAULT);
         if (static_cast<std::int64_t>(r.bytes) < 0) return refuse(EINVAL);
         if (!b.add(r.start, r.bytes)) return refuse(EFAULT);
     }

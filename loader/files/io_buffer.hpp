@@ -36,7 +36,9 @@ class GuestBuffer final : public IoBuffer {
     /// -EFAULT when the range leaves user space.
     static OrErrno<GuestBuffer> range(Mm& mm, Addr start, std::uint64_t bytes);
     /// `count` struct iovec at `list`. -EINVAL for too many or a negative length, -EFAULT.
-    static OrErrno<GuestBuffer> list(Mm& mm, Addr list, std::uint64_t count);
+    static OrErrno<GuestBuffer> list(Mm& mm, Addr list, std::uint64_t count) { return list_in(mm, mm, list, count); }
+    /// The same for memory of another process; the list is in `lists`.
+    static OrErrno<GuestBuffer> list_in(Mm& lists, Mm& memory, Addr list, std::uint64_t count);
 
     std::size_t put(const std::uint8_t* from, std::size_t n) override;
     std::size_t take(std::uint8_t* to, std::size_t n) override;

@@ -17,7 +17,7 @@ constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max() - kP
 FileStat memory_stat(const MemoryNode& node) {
     FileStat st;
     st.view.inode = node.inode->number;
-    st.view.mode = S_IFREG | node.mode;
+    st.view.mode = (node.fifo != nullptr ? S_IFIFO : S_IFREG) | node.mode;
     st.view.links = node.links;
     st.view.size = node.inode->size();
     st.view.blocks = page_ceil(st.view.size) / 512;
@@ -43,7 +43,8 @@ long MemoryFile::read(Io& io, IoBuffer& to, std::uint64_t& at) {
 
 long MemoryFile::write(Io& io, IoBuffer& from, std::uint64_t& at) {
     MemoryInode& inode = *node_->inode;
-    if ((node_->seals & F_SEAL_WRITE) != 0) return -EPERM;
+    constexpr unsigned kFutureWrite = 0x10; // F_SEAL_FUTURE_WRITE
+    if ((node_->seals & (F_SEAL_WRITE | kFutureWrite)) != 0) return -EPERM;
     if ((flags & O_APPEND) != 0) at = inode.size();
     long total = 0;
     while (from.left() > 0) {

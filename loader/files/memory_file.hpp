@@ -8,13 +8,16 @@
 
 namespace trapline {
 
+struct Pipe;
+
 /// What all names and descriptors of one such file share.
 struct MemoryNode {
     std::shared_ptr<MemoryInode> inode;
     mode_t mode = 0600;
     unsigned links = 1;
     timespec mtime{};
-    unsigned seals = 0; ///< F_SEAL_* of a memfd
+    unsigned seals = 0;         ///< F_SEAL_* of a memfd
+    std::shared_ptr<Pipe> fifo; ///< it is a FIFO: the inode is only its number and name
 };
 
 class MemoryFile final : public File {
@@ -28,7 +31,7 @@ class MemoryFile final : public File {
     OrErrno<std::shared_ptr<Inode>> inode(Io& io) override;
     OrErrno<std::shared_ptr<File>> reopen(Io& io, int new_flags) override;
     std::string name() const override { return node_->inode->name; }
-    [[nodiscard]] MemoryNode& node() { return *node_; }
+    [[nodiscard]] MemoryNode& node() const { return *node_; }
 
   private:
     std::shared_ptr<MemoryNode> node_;

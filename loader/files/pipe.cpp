@@ -9,8 +9,8 @@
 namespace trapline {
 
 PipeEnd::PipeEnd(std::shared_ptr<Pipe> pipe, int status_flags) : File(status_flags), pipe_(std::move(pipe)) {
-    if (readable()) ++pipe_->readers;
-    if (writable()) ++pipe_->writers;
+    if (readable()) ++pipe_->readers, ++pipe_->readers_ever;
+    if (writable()) ++pipe_->writers, ++pipe_->writers_ever;
 }
 
 PipeEnd::~PipeEnd() {

@@ -1,7 +1,8 @@
 // loader/files/pipe.hpp: pipes.
 //
 // 65,536 bytes between two ends. Writes of up to PIPE_BUF bytes go in whole or not at all; a reader sees the end when
-// the last write end is closed, a writer gets EPIPE when the last read end is. man 7 pipe.
+// the last write end is closed, a writer gets EPIPE when the last read end is. man 7 pipe. A FIFO is a pipe with a name
+// (fifo.hpp).
 #pragma once
 
 #include "loader/files/file.hpp"
@@ -19,11 +20,12 @@ struct Pipe {
     const std::uint64_t number;
     std::deque<std::uint8_t> bytes;
     unsigned readers = 0, writers = 0;
+    std::uint64_t readers_ever = 0, writers_ever = 0; ///< for open of a FIFO, which waits until one has come
     Readiness readiness;
     [[nodiscard]] std::size_t room() const { return kCapacity - bytes.size(); }
 };
 
-class PipeEnd final : public File {
+class PipeEnd : public File {
   public:
     PipeEnd(std::shared_ptr<Pipe> pipe, int status_flags);
     ~PipeEnd() override;
@@ -40,7 +42,7 @@ class PipeEnd final : public File {
         return static_cast<long>(pipe_->bytes.size());
     }
 
-  private:
+  protected:
     std::shared_ptr<Pipe> pipe_;
 };
 

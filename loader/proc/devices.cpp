@@ -102,7 +102,7 @@ Node shared_node(Io& io, const std::string& path) {
     const auto& files = files_of(*io.task.process).shared->shared_memory;
     if (path == kShared) {
         std::vector<Node::Name> names;
-        for (const auto& [name, node] : files) names.emplace_back(name, DT_REG);
+        for (const auto& [name, node] : files) names.emplace_back(name, node->fifo != nullptr ? DT_FIFO : DT_REG);
         Node n = directory_node(path, std::move(names));
         n.mode = 01777;
         return n;

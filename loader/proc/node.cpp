@@ -170,6 +170,7 @@ OrErrno<std::shared_ptr<File>> open_node(Io& io, const Node& node, int flags) {
         if (writes && (node.mode & 0222) == 0) return refuse(EACCES);
         return std::make_shared<NodeText>(node, shown);
     case Node::Kind::memory: {
+        if (node.memory->fifo != nullptr) return refuse(ENXIO); // open waits for its other end: syscalls/open.cpp
         auto file = std::make_shared<MemoryFile>(node.memory, shown & ~O_NOFOLLOW);
         if ((flags & O_TRUNC) != 0 && writes)
             if (const long r = file->truncate(io, 0); r != 0) return tl::make_unexpected(static_cast<int>(r));

@@ -158,7 +158,7 @@ std::string limits_text(Io&, Process& p, Task&) {
 std::string stat_text(Io& io, Process& p, Task& t) {
     const ProcessState& s = state_of(p);
     constexpr std::uint64_t kTick = 10'000'000; // nanoseconds: USER_HZ is 100
-    const std::uint64_t user = io.kernel.nanoseconds(user_time(p)) / kTick;
+    const std::uint64_t user = io.kernel.nanoseconds(p.user_time) / kTick;
     const std::uint64_t children = io.kernel.nanoseconds(s.children_user) / kTick;
     Addr stack_top = 0;
     for (const auto& [start, v] : p.mm->vmas())

@@ -22,6 +22,22 @@ std::uint64_t monotonic_time(const Kernel& kernel, const Task& t) { return kerne
 
 std::uint64_t realtime_offset(const Kernel& kernel) { return kernel.config().start_time * kSecond; }
 
+std::optional<std::pair<Process*, Task*>> cpu_clock(Kernel& kernel, const Task& t, int clock) {
+    if (clock >= 0) return std::nullopt;
+    // ~id << 3, one bit for "a thread's", and which time (posix-timers_types.h).
+    constexpr int kThread = 4, kKind = 3, kDescriptor = 3;
+    const int id = ~(clock >> 3);
+    if ((clock & kKind) == kDescriptor) return std::nullopt;
+    if ((clock & kThread) != 0) {
+        Task* other = kernel.task(id == 0 ? t.tid : id);
+        if (other == nullptr || other->process != t.process) return std::nullopt;
+        return std::pair{t.process, other};
+    }
+    Process* p = id == 0 ? t.process : kernel.process(id);
+    if (p == nullptr) return std::nullopt;
+    return std::pair{p, static_cast<Task*>(nullptr)};
+}
+
 std::optional<std::uint64_t> read_clock(Kernel& kernel, const Task& t, int clock) {
     switch (clock) {
     case CLOCK_REALTIME:
@@ -36,25 +52,15 @@ std::optional<std::uint64_t> read_clock(Kernel& kernel, const Task& t, int clock
     case CLOCK_BOOTTIME_ALARM:
         return monotonic_time(kernel, t);
     case CLOCK_PROCESS_CPUTIME_ID:
-        return kernel.nanoseconds(user_time(*t.process));
+        return kernel.nanoseconds(t.process->user_time);
     case CLOCK_THREAD_CPUTIME_ID:
         return kernel.nanoseconds(t.user_time);
     default:
         break;
     }
-    if (clock >= 0) return std::nullopt;
-    // CPU clocks of others: ~id << 3, one bit for "a thread's", and which time (posix-timers_types.h).
-    constexpr int kThread = 4, kKind = 3, kDescriptor = 3;
-    const int id = ~(clock >> 3);
-    if ((clock & kKind) == kDescriptor) return std::nullopt;
-    if ((clock & kThread) != 0) {
-        const Task* other = id == 0 ? &t : kernel.task(id);
-        if (other == nullptr || other->process != t.process) return std::nullopt;
-        return kernel.nanoseconds(other->user_time);
-    }
-    Process* p = id == 0 ? t.process : kernel.process(id);
-    if (p == nullptr) return std::nullopt;
-    return kernel.nanoseconds(user_time(*p));
+    const auto other = cpu_clock(kernel, t, clock);
+    if (!other) return std::nullopt;
+    return kernel.nanoseconds(other->second != nullptr ? other->second->user_time : other->first->user_time);
 }
 
 GuestTime to_timespec(std::uint64_t ns) {

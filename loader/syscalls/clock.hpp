@@ -23,6 +23,8 @@ struct GuestTime {
 std::uint64_t monotonic_time(const Kernel& kernel, const Task& t);
 /// CLOCK_REALTIME minus CLOCK_MONOTONIC, nanoseconds.
 std::uint64_t realtime_offset(const Kernel& kernel);
+/// Whose CPU time a clock of clock_getcpuclockid or pthread_getcpuclockid shows: a process's, or one thread's.
+std::optional<std::pair<Process*, Task*>> cpu_clock(Kernel& kernel, const Task& t, int clock);
 /// The clock's reading; nothing for a clock that is not there.
 std::optional<std::uint64_t> read_clock(Kernel& kernel, const Task& t, int clock);
 

@@ -1,7 +1,8 @@
 // fork, vfork, clone, clone3: new threads and new processes.
-#include "loader/files/file_table.hpp"
 #include "loader/process_state.hpp"
 #include "loader/syscalls/families.hpp"
+#include "loader/syscalls/file_support.hpp"
+#include "loader/syscalls/send_signal.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +17,7 @@ struct Request {
     std::uint64_t flags = 0;
     int exit_signal = 0;
     Addr stack = 0; ///< the child's stack pointer, 0: the parent's
-    Addr parent_tid = 0, child_tid = 0, tls = 0;
+    Addr parent_tid = 0, child_tid = 0, tls = 0, pidfd = 0;
 };
 
 constexpr std::uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
@@ -27,7 +28,8 @@ constexpr std::uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWU
 long check(const Request& r) {
     const std::uint64_t f = r.flags;
     if ((f & kNamespaces) != 0) return -EPERM;
-    if ((f & (CLONE_PIDFD | CLONE_PARENT | CLONE_INTO_CGROUP)) != 0) return -EINVAL;
+    if ((f & (CLONE_PARENT | CLONE_INTO_CGROUP)) != 0) return -EINVAL;
+    if ((f & CLONE_PIDFD) != 0 && (f & (CLONE_THREAD | CLONE_DETACHED)) != 0) return -EINVAL;
     if ((f & CLONE_THREAD) != 0) return (f & kThread) == kThread && (f & CLONE_VFORK) == 0 ? 0 : -EINVAL;
     if ((f & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND)) != 0) return -EINVAL;
     if (r.exit_signal < 0 || r.exit_signal > sig::count) return -EINVAL;
@@ -60,6 +62,9 @@ Path<long> create(Call& c, Request r) {
     constexpr std::size_t kMostTasks = 32768; // pid_max: far more than the machine has memory for
     if (c.kernel.tasks().size() + c.kernel.processes().size() >= kMostTasks) co_return -EAGAIN;
     const bool thread = (r.flags & CLONE_THREAD) != 0;
+    const bool as_file = (r.flags & CLONE_PIDFD) != 0;
+    if (as_file)
+        if (const int fd = files_of(c).free_number(descriptor_limit(c)); fd < 0) co_return fd;
     Process* p = thread ? &c.process() : make_process(c, r);
     if (p == nullptr) co_return -ENOMEM;
 
@@ -77,6 +82,8 @@ Path<long> create(Call& c, Request r) {
     // Linux does not report a bad pointer here either.
     if ((r.flags & CLONE_PARENT_SETTID) != 0) (void)c.mm().put(r.parent_tid, tid);
     if ((r.flags & CLONE_CHILD_SETTID) != 0) (void)p->mm->put(r.child_tid, tid);
+
+    if (as_file) (void)c.mm().put(r.pidfd, static_cast<std::int32_t>(open_process(c, tid, 0)));
 
     if ((r.flags & CLONE_VFORK) != 0) p->vfork_waiter = &c.task;
     c.kernel.start_child(c.task, child);
@@ -102,7 +109,8 @@ Path<long> clone(Call& c) {
     r.flags = c.args[0] & 0xffffff00; // the system call takes 32 bits
     r.exit_signal = static_cast<int>(c.args[0] & CSIGNAL);
     r.stack = c.args[1];
-    r.parent_tid = c.args[2];
+    r.parent_tid = r.pidfd = c.args[2];
+    if ((r.flags & CLONE_PIDFD) != 0 && (r.flags & CLONE_PARENT_SETTID) != 0) co_return -EINVAL;
     r.child_tid = c.args[3];
     r.tls = c.args[4];
     co_return co_await create(c, r);
@@ -135,11 +143,12 @@ Path<long> clone3(Call& c) {
     if (a[stack] != 0) r.stack = a[stack] + a[stack_size];
     r.parent_tid = a[parent_tid];
     r.child_tid = a[child_tid];
+    r.pidfd = a[pidfd];
     r.tls = a[tls];
     co_return co_await create(c, r);
 }
 
-constexpr std::string_view kPartial = "partial: processes share memory only; no namespaces, no pidfd";
+constexpr std::string_view kPartial = "partial: processes share memory only; no namespaces";
 constexpr SyscallInfo kCalls[] = {
     {SYS_clone, "clone", "xpppp", kPartial, nullptr, clone},
     {SYS_fork, "fork", "", "full", nullptr, fork},

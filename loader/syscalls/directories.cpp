@@ -1,4 +1,6 @@
 // Names: directories, links, renaming, removing, listing.
+#include "loader/files/host_file.hpp"
+#include "loader/files/shared_memory.hpp"
 #include "loader/syscalls/file_support.hpp"
 
 #include <algorithm>
@@ -20,6 +22,8 @@ long refuse_new(const Place& p) {
     return p.path().starts_with("/proc") ? -ENOENT : -EPERM;
 }
 
+bool is_shared(const Place& p) { return p.node && p.node->kind == Node::Kind::memory; }
+
 long make_directory(Call& c, int fd, Addr path, std::uint64_t mode) {
     auto place = entry_at(c, fd, path);
     if (!place) return place.error();
@@ -32,9 +36,7 @@ long remove_file(Call& c, int fd, Addr path) {
     if (!place) return place.error();
     if (!place->node) return c.system.sandbox().unlink(place->host);
     if (place->node->kind != Node::Kind::memory) return refuse_model(*place);
-    place->node->memory->links = 0;
-    files_of(c).shared->shared_memory.erase(place->node->path.substr(std::strlen("/dev/shm/")));
-    return 0;
+    return unlink_shared(*files_of(c).shared, place->path());
 }
 
 long remove_directory(Call& c, int fd, Addr path) {
@@ -48,9 +50,11 @@ long rename(Call& c, int from_fd, Addr from, int to_fd, Addr to, std::uint64_t f
     if (!old_place) return old_place.error();
     auto new_place = entry_at(c, to_fd, to);
     if (!new_place) return new_place.error();
+    if ((flags >> 32) != 0) return -EINVAL;
+    if (is_shared(*old_place) && new_place->node)
+        return rename_shared(*files_of(c).shared, old_place->path(), new_place->path(), static_cast<unsigned>(flags));
     if (old_place->node || new_place->node)
         return old_place->missing() ? -ENOENT : old_place->node && new_place->node ? -EPERM : -EXDEV;
-    if ((flags >> 32) != 0) return -EINVAL;
     const int r = c.system.sandbox().rename(old_place->host, new_place->host, static_cast<unsigned>(flags));
     if (r == 0 && old_place->is_directory())
         for (const auto& [pid, p] : c.kernel.processes())
@@ -73,6 +77,7 @@ long make_hard_link(Call& c, int from_fd, Addr from, int to_fd, Addr to, std::ui
     if (!file) return file.error();
     auto place = entry_at(c, to_fd, to);
     if (!place) return place.error();
+    if (is_shared(*file) && place->node) return link_shared(*files_of(c).shared, file->path(), place->path());
     if (file->node || place->node) return file->missing() ? -ENOENT : -EXDEV;
     return c.system.sandbox().make_hard_link(file->host, place->host);
 }
@@ -127,8 +132,31 @@ long sys_readlinkat(Call& c) {
     }
     return read_link(c, c.fd(0), c.args[1], c.args[2], c.args[3]);
 }
-/// Devices and named pipes of the host are nothing a guest could use.
-long sys_mknod(Call&) { return -EPERM; }
+/// FIFOs, sockets that nobody is bound to, and plain files; a device takes privilege.
+long make_node(Call& c, int fd, Addr path, std::uint64_t mode_bits) {
+    const auto mode = static_cast<mode_t>(mode_bits);
+    const mode_t type = mode & S_IFMT, rights = mode & 07777 & ~files_of(c).umask;
+    if (type == S_IFCHR || type == S_IFBLK || type == S_IFDIR) return -EPERM;
+    if (type != 0 && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK) return -EINVAL;
+    auto place = entry_at(c, fd, path);
+    if (!place) return place.error();
+    if (!place->missing()) return -EEXIST;
+    Io io = io_of(c);
+    if (place->node) {
+        if (type == S_IFSOCK) return refuse_new(*place);
+        auto made = make_shared_file(c.kernel, *files_of(c).shared, place->path(), rights, type == S_IFIFO);
+        return made ? 0 : made.error();
+    }
+    if (type == S_IFIFO || type == S_IFSOCK) {
+        auto made = c.system.sandbox().make_special(place->host, type | rights);
+        return made ? 0 : made.error();
+    }
+    auto made = open_host(io, place->host, O_CREAT | O_EXCL | O_WRONLY, rights);
+    return made ? 0 : made.error();
+}
+
+long sys_mknod(Call& c) { return make_node(c, AT_FDCWD, c.args[0], c.args[1]); }
+long sys_mknodat(Call& c) { return make_node(c, c.fd(0), c.args[1], c.args[2]); }
 
 long sys_getcwd(Call& c) {
     const std::string& directory = files_of(c).directory;
@@ -212,10 +240,10 @@ std::span<const SyscallInfo> directory_calls() {
         {87, "unlink", "s", "full", sys_unlink},
         {88, "symlink", "ss", "full", sys_symlink},
         {89, "readlink", "spu", "full", sys_readlink},
-        {133, "mknod", "sxx", "refused: EPERM", sys_mknod},
+        {133, "mknod", "sxx", "partial: no devices", sys_mknod},
         {217, "getdents64", "fpu", "full", sys_getdents64},
         {258, "mkdirat", "fsx", "full", sys_mkdirat},
-        {259, "mknodat", "fsxx", "refused: EPERM", sys_mknod},
+        {259, "mknodat", "fsxx", "partial: no devices", sys_mknodat},
         {263, "unlinkat", "fsx", "full", sys_unlinkat},
         {264, "renameat", "fsfs", "full", sys_renameat},
         {265, "linkat", "fsfsx", "partial: no AT_EMPTY_PATH", sys_linkat},

@@ -98,13 +98,8 @@ std::span<const SyscallInfo> epoll_calls() {
         {213, "epoll_create", "i", "full", sys_epoll_create},
         {232, "epoll_wait", "fpii", "full", nullptr, sys_epoll_wait},
         {233, "epoll_ctl", "fifp", "partial: not nested", sys_epoll_ctl},
-        {253, "inotify_init", "", "refused: ENOSYS", not_there},
         {281, "epoll_pwait", "fpiipu", "full", nullptr, sys_epoll_pwait},
-        {282, "signalfd", "fpu", "refused: ENOSYS", not_there},
-        {283, "timerfd_create", "ix", "refused: ENOSYS", not_there},
-        {289, "signalfd4", "fpux", "refused: ENOSYS", not_there},
         {291, "epoll_create1", "x", "full", sys_epoll_create1},
-        {294, "inotify_init1", "x", "refused: ENOSYS", not_there},
         {425, "io_uring_setup", "up", "refused: ENOSYS", not_there},
         {441, "epoll_pwait2", "fpippu", "full", nullptr, sys_epoll_pwait2},
     };

@@ -30,6 +30,7 @@ Path<long> write_file(Call& c, std::shared_ptr<File> file, GuestBuffer from, std
 Path<long> write_file(Call& c, std::shared_ptr<File> file, HostBuffer from, std::uint64_t& at);
 
 // The parts of file_calls() and io_calls().
+std::span<const SyscallInfo> open_calls();
 std::span<const SyscallInfo> descriptor_calls();
 std::span<const SyscallInfo> directory_calls();
 std::span<const SyscallInfo> attribute_calls();
@@ -38,6 +39,7 @@ std::span<const SyscallInfo> transfer_calls();
 std::span<const SyscallInfo> channel_calls();
 std::span<const SyscallInfo> poll_calls();
 std::span<const SyscallInfo> epoll_calls();
+std::span<const SyscallInfo> event_file_calls();
 std::span<const SyscallInfo> ioctl_calls();
 std::span<const SyscallInfo> socket_calls();
 std::span<const SyscallInfo> socket_message_calls();

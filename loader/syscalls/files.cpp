@@ -1,5 +1,4 @@
-// Descriptors: open, close, dup, fcntl, and new files that live in memory.
-#include "loader/files/host_file.hpp"
+// Descriptors: close, dup, fcntl, and new files that live in memory. How they are opened is in open.cpp.
 #include "loader/syscalls/families.hpp"
 #include "loader/syscalls/file_support.hpp"
 
@@ -10,50 +9,6 @@
 
 namespace trapline {
 namespace {
-
-/// shm_open with O_CREAT: a name in /dev/shm that is not there yet.
-OrErrno<std::shared_ptr<File>> create_shared(Call& c, const std::string& path, int flags, mode_t mode) {
-    constexpr std::string_view kPlace = "/dev/shm/";
-    if (!path.starts_with(kPlace)) return refuse(path.starts_with("/dev") ? EACCES : ENOENT);
-    std::string name = path.substr(kPlace.size());
-    if (name.empty() || name.find('/') != name.npos) return refuse(ENOENT);
-    if (name.size() > NAME_MAX) return refuse(ENAMETOOLONG);
-    SharedFiles& shared = *files_of(c).shared;
-    auto node = std::make_shared<MemoryNode>();
-    node->inode = std::make_shared<MemoryInode>(c.kernel.frames(), ++shared.last_number, path, 0);
-    node->mode = mode;
-    node->mtime = time_of_day(c.kernel);
-    shared.shared_memory.emplace(std::move(name), node);
-    constexpr int kShown = O_ACCMODE | O_APPEND | O_NONBLOCK;
-    return std::make_shared<MemoryFile>(std::move(node), (flags & kShown) | 0100000);
-}
-
-OrErrno<std::shared_ptr<File>> open_place(Call& c, int fd, Addr path, int flags, mode_t mode) {
-    const bool exact = (flags & O_NOFOLLOW) != 0 || ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0);
-    auto place = place_at(c, fd, path, exact ? LastLink::keep : LastLink::follow);
-    if (!place) return tl::make_unexpected(place.error());
-    Io io = io_of(c);
-    mode = mode & 07777 & ~files_of(c).umask;
-    if (!place->node) return open_host(io, place->host, flags, mode);
-    if (place->missing()) {
-        if ((flags & O_CREAT) == 0) return refuse(ENOENT);
-        return create_shared(c, place->node->path, flags, mode);
-    }
-    if (place->node->kind == Node::Kind::descriptor && !place->followed && (flags & O_PATH) == 0) return refuse(ELOOP);
-    return open_node(io, *place->node, flags);
-}
-
-long open_common(Call& c, int fd, Addr path, std::uint64_t flag_bits, std::uint64_t mode) {
-    int flags = static_cast<int>(flag_bits);
-    if ((flags & O_PATH) != 0) flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    auto file = open_place(c, fd, path, flags, static_cast<mode_t>(mode));
-    if (!file) return file.error();
-    return files_of(c).add(std::move(*file), (flags & O_CLOEXEC) != 0, descriptor_limit(c));
-}
-
-long sys_open(Call& c) { return open_common(c, AT_FDCWD, c.args[0], c.args[1], c.args[2]); }
-long sys_openat(Call& c) { return open_common(c, c.fd(0), c.args[1], c.args[2], c.args[3]); }
-long sys_creat(Call& c) { return open_common(c, AT_FDCWD, c.args[0], O_CREAT | O_WRONLY | O_TRUNC, c.args[1]); }
 
 long sys_close(Call& c) { return files_of(c).close(c.fd(0)); }
 
@@ -105,14 +60,26 @@ long lock(Call& c, bool ask) {
     return c.mm().put(c.args[2], l) ? 0 : -EFAULT;
 }
 
+/// Whether some process has the file mapped so that it may change it.
+bool mapped_for_writing(const Kernel& kernel, const Inode* inode) {
+    for (const auto& [pid, p] : kernel.processes()) {
+        if (p->mm == nullptr) continue;
+        for (const auto& [start, v] : p->mm->vmas())
+            if (v.inode.get() == inode && v.shared && v.may_write) return true;
+    }
+    return false;
+}
+
 long seals(Call& c, File& file, int command) {
     auto* memory = dynamic_cast<MemoryFile*>(&file);
     if (memory == nullptr) return -EINVAL;
     unsigned& now = memory->node().seals;
     if (command == F_GET_SEALS) return now;
     if (!file.writable() || (now & F_SEAL_SEAL) != 0) return -EPERM;
-    constexpr std::uint64_t kKnown = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | 0x10 /* FUTURE_WRITE */;
+    constexpr unsigned kFutureWrite = 0x10, kExec = 0x20;
+    constexpr std::uint64_t kKnown = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | kFutureWrite | kExec;
     if ((c.args[2] & ~kKnown) != 0) return -EINVAL;
+    if ((c.args[2] & F_SEAL_WRITE) != 0 && mapped_for_writing(c.kernel, memory->node().inode.get())) return -EBUSY;
     now |= static_cast<unsigned>(c.args[2]);
     return 0;
 }
@@ -183,41 +150,41 @@ long sys_flock(Call& c) {
 long sys_umask(Call& c) { return std::exchange(files_of(c).umask, static_cast<mode_t>(c.args[0] & 0777)); }
 
 long sys_memfd_create(Call& c) {
-    if ((c.args[1] & ~std::uint64_t{MFD_CLOEXEC | MFD_ALLOW_SEALING | 8 | 16 /* NOEXEC_SEAL, EXEC */}) != 0)
-        return -EINVAL;
+    constexpr std::uint64_t kNoExecSeal = 8, kExec = 16; // MFD_NOEXEC_SEAL, MFD_EXEC
+    if ((c.args[1] & ~std::uint64_t{MFD_CLOEXEC | MFD_ALLOW_SEALING | kNoExecSeal | kExec}) != 0) return -EINVAL;
+    const bool no_exec = (c.args[1] & kNoExecSeal) != 0;
+    if (no_exec && (c.args[1] & kExec) != 0) return -EINVAL;
     auto name = path_at(c, c.args[0]);
     if (!name) return name.error() == -ENAMETOOLONG ? -EINVAL : name.error();
     if (name->size() > NAME_MAX - 6) return -EINVAL; // "memfd:" belongs to it
     auto node = std::make_shared<MemoryNode>();
     node->inode = std::make_shared<MemoryInode>(c.kernel.frames(), ++files_of(c).shared->last_number,
                                                 "/memfd:" + *name + " (deleted)", 0);
-    node->mode = 0777;
+    node->mode = no_exec ? 0666 : 0777;
     node->links = 0;
     node->mtime = time_of_day(c.kernel);
-    if ((c.args[1] & MFD_ALLOW_SEALING) == 0) node->seals = F_SEAL_SEAL;
+    constexpr unsigned kExecSealed = 0x20; // F_SEAL_EXEC
+    if (no_exec)
+        node->seals = kExecSealed;
+    else if ((c.args[1] & MFD_ALLOW_SEALING) == 0)
+        node->seals = F_SEAL_SEAL;
     auto file = std::make_shared<MemoryFile>(std::move(node), O_RDWR | 0100000);
     return files_of(c).add(std::move(file), (c.args[1] & MFD_CLOEXEC) != 0, descriptor_limit(c));
 }
-
-long not_there(Call&) { return -ENOSYS; }
 
 } // namespace
 
 std::span<const SyscallInfo> descriptor_calls() {
     static constexpr SyscallInfo kCalls[] = {
-        {2, "open", "sxx", "full", sys_open},
         {3, "close", "f", "full", sys_close},
         {32, "dup", "f", "full", sys_dup},
         {33, "dup2", "ff", "full", sys_dup2},
         {72, "fcntl", "fix", "partial: locks are always granted, no leases, no signals", sys_fcntl},
         {73, "flock", "fi", "partial: locks are always granted", sys_flock},
-        {85, "creat", "sx", "full", sys_creat},
         {95, "umask", "x", "full", sys_umask},
-        {257, "openat", "fsxx", "full", sys_openat},
         {292, "dup3", "ffx", "full", sys_dup3},
         {319, "memfd_create", "sx", "partial: no huge pages", sys_memfd_create},
         {436, "close_range", "uux", "full", sys_close_range},
-        {437, "openat2", "fspu", "refused: ENOSYS", not_there},
     };
     return kCalls;
 }
@@ -226,7 +193,7 @@ std::span<const SyscallInfo> file_calls() {
     static const std::vector<SyscallInfo> all = [] {
         std::vector<SyscallInfo> v;
         for (std::span<const SyscallInfo> part :
-             {descriptor_calls(), directory_calls(), attribute_calls(), status_calls()})
+             {open_calls(), descriptor_calls(), directory_calls(), attribute_calls(), status_calls()})
             v.insert(v.end(), part.begin(), part.end());
         return v;
     }();

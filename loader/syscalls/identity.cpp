@@ -94,6 +94,7 @@ long limit(Call& c, Process& p, std::uint64_t resource, Addr fresh, Addr old) {
         if (wanted.soft > wanted.hard) return -EINVAL;
         if (wanted.hard > l.hard) return -EPERM;
         l = wanted;
+        if (resource == RLIMIT_CPU) update_cpu_deadlines(c.kernel, p);
         if (resource == RLIMIT_AS) p.mm->limit_bytes = wanted.soft;
         if (resource == RLIMIT_STACK) p.mm->limit_stack = wanted.soft;
     }
@@ -113,7 +114,7 @@ long getrusage(Call& c) {
     Cycles time = 0;
     switch (static_cast<int>(c.args[0])) {
     case RUSAGE_SELF:
-        time = user_time(c.process());
+        time = c.process().user_time;
         break;
     case RUSAGE_CHILDREN:
         time = state_of(c.process()).children_user;
@@ -152,9 +153,11 @@ constexpr SyscallInfo kCalls[] = {
     {SYS_getresgid, "getresgid", "ppp", kOneUser, get_three_ids},
     {SYS_getpgid, "getpgid", "i", "full", getpgid},
     {SYS_getsid, "getsid", "i", "full", getsid},
-    {SYS_setrlimit, "setrlimit", "ip", "partial: kept; memory, stack and files are bounded by them", setrlimit},
+    {SYS_setrlimit, "setrlimit", "ip", "partial: kept; memory, stack, files and CPU time are bounded by them",
+     setrlimit},
     {SYS_gettid, "gettid", "", "full", gettid},
-    {SYS_prlimit64, "prlimit64", "iipp", "partial: kept; memory, stack and files are bounded by them", prlimit64},
+    {SYS_prlimit64, "prlimit64", "iipp", "partial: kept; memory, stack, files and CPU time are bounded by them",
+     prlimit64},
 };
 
 } // namespace

@@ -214,8 +214,8 @@ std::span<const SyscallInfo> io_calls() {
     static const std::vector<SyscallInfo> all = [] {
         std::vector<SyscallInfo> v;
         for (std::span<const SyscallInfo> part :
-             {transfer_calls(), channel_calls(), poll_calls(), epoll_calls(), ioctl_calls(), socket_calls(),
-              socket_message_calls(), socket_option_calls()})
+             {transfer_calls(), channel_calls(), poll_calls(), epoll_calls(), event_file_calls(), ioctl_calls(),
+              socket_calls(), socket_message_calls(), socket_option_calls()})
             v.insert(v.end(), part.begin(), part.end());
         return v;
     }();

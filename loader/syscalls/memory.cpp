@@ -34,10 +34,16 @@ long attach_file(Call& c, Vma& v, std::uint64_t flags, std::uint64_t bytes) {
     Io io = io_of(c);
     auto inode = file->inode(io);
     if (!inode) return inode.error();
+    if (const auto* memory = dynamic_cast<MemoryFile*>(file.get()); memory != nullptr && shared) {
+        constexpr unsigned kFutureWrite = 0x10; // F_SEAL_FUTURE_WRITE
+        const bool sealed = (memory->node().seals & (F_SEAL_WRITE | kFutureWrite)) != 0;
+        if (sealed && (v.prot & prot::write) != 0) return -EPERM;
+        v.may_write = !sealed;
+    }
     v.inode = std::move(*inode);
     v.offset = c.args[5];
     v.shared = shared;
-    v.may_write = !shared || file->writable();
+    v.may_write = !shared || (v.may_write && file->writable());
     return 0;
 }
 
@@ -243,8 +249,6 @@ std::span<const SyscallInfo> memory_calls() {
         {237, "mbind", "xuxpuu", "refused: ENOSYS", not_there},
         {238, "set_mempolicy", "ipu", "refused: ENOSYS", not_there},
         {239, "get_mempolicy", "ppuxx", "refused: ENOSYS", not_there},
-        {310, "process_vm_readv", "ipupux", "refused: ENOSYS", not_there},
-        {311, "process_vm_writev", "ipupux", "refused: ENOSYS", not_there},
         {325, "mlock2", "xux", "full", sys_mlock},
         {329, "pkey_mprotect", "xuxi", "partial: no keys", sys_pkey_mprotect},
         {330, "pkey_alloc", "xx", "refused: ENOSPC", no_room},

@@ -4,6 +4,7 @@
 #include "loader/process_state.hpp"
 #include "loader/syscalls/clock.hpp"
 #include "loader/syscalls/families.hpp"
+#include "loader/syscalls/send_signal.hpp"
 #include "loader/syscalls/usage.hpp"
 
 #include <cerrno>
@@ -45,8 +46,7 @@ long execute(Call& c, ExecRequest request, Addr args, Addr environment) {
     if (!program) return program.error().error;
     close_on_exec(c.process());
     // POSIX timers go, the interval timer stays (execve(2)).
-    for (auto& [id, timer] : s.timers) arm(c.kernel, c.process(), timer, kNever, 0);
-    s.timers.clear();
+    drop_timers(c.kernel, c.process(), false);
     s.executed = true;
     c.kernel.executed(c.task, program->mm);
     enter_program(c.kernel, c.task, *program);
@@ -117,45 +117,54 @@ struct Whom {
     }
 };
 
+/// What a call waits for, and what it found: WEXITED, WSTOPPED or WCONTINUED.
 struct Found {
-    Process* zombie = nullptr;
-    bool any = false;
+    Process* child = nullptr;
+    int news = 0;
+    bool any = false; ///< there are children of whom there may be news some day
 };
 
-Found look(const Process& parent, const Whom& whom) {
+Found look(const Process& parent, const Whom& whom, std::uint64_t wanted) {
     Found f;
-    for (Process* child : parent.children)
-        if (whom.meant(*child)) {
-            f.any = true;
-            if (child->zombie) {
-                f.zombie = child;
-                return f;
-            }
-        }
+    for (Process* child : parent.children) {
+        if (!whom.meant(*child)) continue;
+        f.any |= !child->zombie || (wanted & WEXITED) != 0;
+        f.news = child->zombie && (wanted & WEXITED) != 0           ? WEXITED
+                 : child->stop_news && (wanted & WSTOPPED) != 0     ? WSTOPPED
+                 : child->resume_news && (wanted & WCONTINUED) != 0 ? WCONTINUED
+                                                                    : 0;
+        if (f.news == 0) continue;
+        f.child = child;
+        return f;
+    }
     return f;
 }
 
-/// The next child of those that has ended; nullptr with 0 for WNOHANG, or with a negative errno.
-Path<long> await_child(Call& c, Whom whom, bool hang, Process*& out) {
+/// The next child of those of whom there is news; none with 0 for WNOHANG, or with a negative errno.
+Path<long> await_child(Call& c, Whom whom, std::uint64_t wanted, bool hang, Found& out) {
+    Wake why = Wake::woken;
     for (;;) {
-        const Found f = look(c.process(), whom);
-        out = f.zombie;
-        if (f.zombie != nullptr) co_return 0;
-        if (!f.any) co_return -ECHILD;
+        out = look(c.process(), whom, wanted);
+        if (out.child != nullptr) co_return 0;
+        if (!out.any) co_return -ECHILD;
         if (!hang) co_return 0;
-        if (co_await c.kernel.sleep(c.task, &c.kernel.child_queue()) == Wake::signal) {
-            // SIGCHLD itself may be what interrupts: the child is there, so say so.
-            const Found again = look(c.process(), whom);
-            out = again.zombie;
-            co_return again.zombie != nullptr ? 0 : c.interrupted();
-        }
+        // SIGCHLD itself may be what interrupts: the child is there then, and has been found.
+        if (why == Wake::signal) co_return c.interrupted();
+        why = co_await c.kernel.sleep(c.task, &c.kernel.child_queue());
     }
 }
 
 void reap(Call& c, Process& child) {
     ProcessState& own = state_of(c.process());
-    own.children_user += user_time(child) + state_of(child).children_user;
+    own.children_user += child.user_time + state_of(child).children_user;
     c.kernel.reap(child);
+}
+
+/// The news has been told: it is not told again, and a child that has ended is gone.
+void take_news(Call& c, const Found& f) {
+    if (f.news == WSTOPPED) f.child->stop_news = false;
+    if (f.news == WCONTINUED) f.child->resume_news = false;
+    if (f.news == WEXITED) reap(c, *f.child);
 }
 
 Path<long> wait4(Call& c) {
@@ -167,13 +176,17 @@ Path<long> wait4(Call& c) {
     if (pid > 0) whom.pid = pid;
     if (pid == 0) whom.group = c.process().group;
     if (pid < -1) whom.group = -pid;
-    Process* child = nullptr;
-    if (const long r = co_await await_child(c, whom, (c.args[2] & WNOHANG) == 0, child); r != 0) co_return r;
-    if (child == nullptr) co_return 0;
-    const int id = child->pid;
-    const std::int32_t status = child->exit_status;
-    const Usage usage = usage_of(c.kernel, user_time(*child) + state_of(*child).children_user);
-    reap(c, *child);
+    const std::uint64_t wanted = WEXITED | (c.args[2] & (WUNTRACED | WCONTINUED));
+    Found found;
+    if (const long r = co_await await_child(c, whom, wanted, (c.args[2] & WNOHANG) == 0, found); r != 0) co_return r;
+    if (found.child == nullptr) co_return 0;
+    const int id = found.child->pid;
+    constexpr std::int32_t kStopped = 0x7f, kContinued = 0xffff;
+    const std::int32_t status = found.news == WEXITED    ? found.child->exit_status
+                                : found.news == WSTOPPED ? found.child->stop_signal << 8 | kStopped
+                                                         : kContinued;
+    const Usage usage = usage_of(c.kernel, found.child->user_time + state_of(*found.child).children_user);
+    take_news(c, found);
     if (c.args[1] != 0 && !c.mm().put(c.args[1], status)) co_return -EFAULT;
     if (c.args[3] != 0 && !c.mm().put(c.args[3], usage)) co_return -EFAULT;
     co_return id;
@@ -192,6 +205,7 @@ Path<long> waitid(Call& c) {
     const std::uint64_t options = c.args[3];
     if ((options & ~kKnown) != 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) co_return -EINVAL;
     const int id = static_cast<int>(c.args[1]);
+    bool look_only = false; ///< a process descriptor that does not wait
     Whom whom;
     switch (static_cast<int>(c.args[0])) {
     case P_ALL:
@@ -204,35 +218,49 @@ Path<long> waitid(Call& c) {
         if (id < 0) co_return -EINVAL;
         whom.group = id == 0 ? c.process().group : id;
         break;
+    case P_PIDFD: {
+        const auto pid = pid_of(c, id);
+        if (!pid) co_return pid.error();
+        whom.pid = *pid;
+        look_only = (files_of(c.process()).get(id)->flags & O_NONBLOCK) != 0;
+        break;
+    }
     default:
         co_return -EINVAL;
     }
-    Process* child = nullptr;
-    if (const long r = co_await await_child(c, whom, (options & WNOHANG) == 0, child); r != 0) co_return r;
+    Found found;
+    const std::uint64_t wanted = options & (WEXITED | WSTOPPED | WCONTINUED);
+    if (const long r = co_await await_child(c, whom, wanted, (options & WNOHANG) == 0 && !look_only, found); r != 0)
+        co_return r;
+    if (found.child == nullptr && look_only) co_return -EAGAIN;
     ChildInfo info{};
     Usage usage{};
-    if (child != nullptr) {
+    if (Process* child = found.child; child != nullptr) {
         const bool exited = (child->exit_status & 0x7f) == 0;
-        const bool dumped = (child->exit_status & 0x80) != 0;
         info.signo = sig::chld;
-        info.code = exited ? CLD_EXITED : dumped ? CLD_DUMPED : CLD_KILLED;
         info.pid = child->pid;
-        info.status = exited ? child->exit_status >> 8 : child->exit_status & 0x7f;
-        usage = usage_of(c.kernel, user_time(*child) + state_of(*child).children_user);
-        if ((options & WNOWAIT) == 0) reap(c, *child);
+        info.code = found.news == WSTOPPED     ? CLD_STOPPED
+                    : found.news == WCONTINUED ? CLD_CONTINUED
+                    : exited                   ? CLD_EXITED
+                                               : CLD_KILLED;
+        info.status = found.news == WSTOPPED     ? child->stop_signal
+                      : found.news == WCONTINUED ? sig::cont
+                      : exited                   ? child->exit_status >> 8
+                                                 : child->exit_status & 0x7f;
+        usage = usage_of(c.kernel, child->user_time + state_of(*child).children_user);
+        if ((options & WNOWAIT) == 0) take_news(c, found);
     }
     if (c.args[2] != 0 && !c.mm().put(c.args[2], info)) co_return -EFAULT;
-    if (c.args[4] != 0 && child != nullptr && !c.mm().put(c.args[4], usage)) co_return -EFAULT;
+    if (c.args[4] != 0 && found.child != nullptr && !c.mm().put(c.args[4], usage)) co_return -EFAULT;
     co_return 0;
 }
 
-constexpr std::string_view kNoStops = "partial: children that stop or go on are not reported";
 constexpr SyscallInfo kCalls[] = {
     {SYS_execve, "execve", "spp", "full", execve},
     {SYS_exit, "exit", "i", "full", exit_thread},
-    {SYS_wait4, "wait4", "ipip", kNoStops, nullptr, wait4},
+    {SYS_wait4, "wait4", "ipip", "full", nullptr, wait4},
     {SYS_exit_group, "exit_group", "i", "full", exit_group},
-    {SYS_waitid, "waitid", "iipip", kNoStops, nullptr, waitid},
+    {SYS_waitid, "waitid", "iipip", "full", nullptr, waitid},
     {SYS_execveat, "execveat", "fsppi", "full", execveat},
 };
 

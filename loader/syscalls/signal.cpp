@@ -1,6 +1,7 @@
 // Signals: actions, masks, sending, waiting. Choosing and delivering is the kernel's: emu/kernel/signal.cpp.
 #include "loader/syscalls/clock.hpp"
 #include "loader/syscalls/families.hpp"
+#include "loader/syscalls/send_signal.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -123,16 +124,6 @@ GuestInfo guest_info(const SigInfo& i) {
     return g;
 }
 
-/// A pending signal of the set, if there is one: the thread's own first.
-std::optional<SigInfo> take(Task& t, std::uint64_t set) {
-    for (PendingSignals* p : {&t.pending, &t.process->pending}) {
-        // SIGKILL passes every mask; it is not for the program to see.
-        if ((p->set() & sig::unblockable) != 0 || (p->set() & set) == 0) continue;
-        return p->take(~set);
-    }
-    return std::nullopt;
-}
-
 Path<long> rt_sigtimedwait(Call& c) {
     if (c.args[3] != kSetBytes) co_return -EINVAL;
     std::uint64_t set = 0;
@@ -147,12 +138,12 @@ Path<long> rt_sigtimedwait(Call& c) {
         deadline = deadline_in(c.kernel, c.task, *ns);
         if (*ns == 0) deadline = 0;
     }
-    std::optional<SigInfo> info = take(c.task, set);
+    std::optional<SigInfo> info = c.kernel.take_signal(c.task, set);
     if (!info && deadline != 0) {
         c.task.awaited_signals = set;
         const Wake why = co_await c.kernel.sleep(c.task, nullptr, deadline);
         c.task.awaited_signals = 0;
-        info = take(c.task, set);
+        info = c.kernel.take_signal(c.task, set);
         if (!info && why == Wake::signal) co_return -EINTR;
     }
     if (!info) co_return -EAGAIN;
@@ -218,14 +209,10 @@ long read_info(const Call& c, Addr at, int signo, int to, SigInfo& out) {
 }
 
 long rt_sigqueueinfo(Call& c) {
-    const int pid = static_cast<int>(c.args[0]), signo = static_cast<int>(c.args[1]);
     if (!valid(c.args[1])) return -EINVAL;
-    SigInfo info;
-    if (const long r = read_info(c, c.args[2], signo, pid, info); r != 0) return r;
-    Process* p = c.kernel.process(pid);
+    Process* p = c.kernel.process(static_cast<int>(c.args[0]));
     if (p == nullptr) return -ESRCH;
-    c.kernel.send(*p, info);
-    return 0;
+    return send_described(c, *p, static_cast<int>(c.args[1]), c.args[2]);
 }
 
 long rt_tgsigqueueinfo(Call& c) {
@@ -281,6 +268,15 @@ constexpr SyscallInfo kCalls[] = {
 };
 
 } // namespace
+
+long send_described(Call& c, Process& p, int signo, Addr described) {
+    if (signo < 0 || signo > sig::count) return -EINVAL;
+    SigInfo info = from_user(c, signo, sig::user);
+    if (described != 0)
+        if (const long r = read_info(c, described, signo, p.pid, info); r != 0) return r;
+    if (signo != 0) c.kernel.send(p, info);
+    return 0;
+}
 
 std::span<const SyscallInfo> signal_calls() { return kCalls; }
 

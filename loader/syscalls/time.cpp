@@ -82,7 +82,7 @@ constexpr std::uint64_t kTick = kSecond / 100; // AT_CLKTCK
 long times(Call& c) {
     Process& p = c.process();
     const auto ticks = [&](Cycles cycles) { return c.kernel.nanoseconds(cycles) / kTick; };
-    const std::uint64_t out[4] = {ticks(user_time(p)), 0, ticks(state_of(p).children_user), 0};
+    const std::uint64_t out[4] = {ticks(p.user_time), 0, ticks(state_of(p).children_user), 0};
     if (c.args[0] != 0 && !c.mm().put(c.args[0], out)) return -EFAULT;
     return static_cast<long>(monotonic_time(c.kernel, c.task) / kTick);
 }
