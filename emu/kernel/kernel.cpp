@@ -109,6 +109,7 @@ void Kernel::make_ready(Task& t) {
         t.state = Task::State::stopped;
         return;
     }
+    if (turn_end_ != ~0ull) turn_end_ = 0; // it was reckoned without this task
     scheduler_.ready(t, current_ != nullptr && current_->alive() ? scheduler_.now(*current_) : scheduler_.global_now());
 }
 
@@ -142,7 +143,8 @@ bool Kernel::go_on(Task& t) {
     const bool taken = t.path.result();
     t.path = {};
     if (!taken) force_trap(t); // the observer did not want the trap: it is the program's
-    return finish(t);
+    if (!finish(t)) return false;
+    return !std::exchange(t.owes_step, false) || begin_trap(t, vector::debug);
 }
 
 /// The way back to user mode: exit, then signals, as in Linux's exit-to-user loop.
@@ -167,7 +169,11 @@ bool Kernel::finish(Task& t) {
 
 bool Kernel::trap(unsigned vec) {
     Task& t = *current_;
-    return begin_trap(t, vec) && !switch_wanted_;
+    const std::uint64_t retired = cpu_->retired();
+    const bool in_place = retired == std::exchange(retired_at_trap_, retired);
+    if (in_place) ++traps_in_place_;
+    return begin_trap(t, vec) && !switch_wanted_ && !turn_over(t) &&
+           !(in_place && traps_in_place_ % kTrapsInPlace == 0);
 }
 
 bool Kernel::begin_trap(Task& t, unsigned vec) {
@@ -204,8 +210,9 @@ bool Kernel::fetch(Addr va, bool again) {
     return !before_fetch_.valid(); // it runs when the engine has been left
 }
 
-void Kernel::run_task(Task& t, std::uint64_t budget) {
+void Kernel::run_task(Task& t, const Choice& turn) {
     current_ = &t;
+    turn_end_ = turn.until;
     switch_wanted_ = false;
     if (!t.is_tracer) load(t);
     retired_seen_ = cpu_->retired();
@@ -215,11 +222,11 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
         deliver(t);
         if (!finish(t)) return;
     }
-    const std::uint64_t end = cpu_->retired() + budget;
+    const std::uint64_t end = cpu_->retired() + turn.budget;
     while (!switch_wanted_ && !stop_requested_) {
         const std::uint64_t retired = cpu_->retired();
         std::uint64_t left =
-            std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, retired));
+            std::min(end > retired ? end - retired : 0, config_.limit - std::min(config_.limit, work_done()));
         // A timer that a call has set since the turn began may be due before its end.
         const Cycles due = timers().next();
         if (due <= scheduler_.global_now()) return;
@@ -246,22 +253,29 @@ void Kernel::run_task(Task& t, std::uint64_t budget) {
             break;
         case Exit::Kind::served:
             if (!t.alive() || t.resume_point || t.state != Task::State::ready) return;
-            break;
+            if (switch_wanted_) break;
+            // It is somebody else's turn, or it traps again and again and the host may want an end.
+            (void)host_wants_end();
+            scheduler_.policy().budget_used(scheduler_, t);
+            return;
         case Exit::Kind::syscall: {
             const std::uint64_t next = get(t, Reg::rip);
             set(t, Reg::rcx, next);
             set(t, Reg::r11, get(t, Reg::eflags));
-            const bool step = e.trap_flag;
+            t.owes_step = e.trap_flag;
             Path<bool> taken = observer_ != nullptr ? observer_->syscall(t) : Path<bool>();
             user = begin(t, taken.valid() ? std::move(taken) : syscalls_->syscall(t));
-            if (user && step) user = begin_trap(t, vector::debug); // the trap that TF owes after the call
             break;
         }
         case Exit::Kind::exception:
             user = begin(t, exception(t, e));
             break;
         }
-        if (!user) return;
+        if (!user || (++exits_ % kTurns == 0 && host_wants_end())) return;
+        if (turn_over(t)) {
+            scheduler_.policy().budget_used(scheduler_, t);
+            return;
+        }
     }
 }
 
@@ -340,7 +354,7 @@ Outcome Kernel::run() {
 
 std::optional<Outcome> Kernel::turn() {
     if (stop_requested_) return Outcome{Outcome::Kind::stopped, 0};
-    if (cpu_->retired() >= config_.limit) return Outcome{Outcome::Kind::limit, 0};
+    if (work_done() >= config_.limit) return Outcome{Outcome::Kind::limit, 0};
     if (processes_.empty() && std::none_of(tasks_.begin(), tasks_.end(), [](auto& t) { return t->alive(); }))
         return Outcome{Outcome::Kind::exited, first_status_};
     const Choice c = scheduler_.next();
@@ -349,10 +363,9 @@ std::optional<Outcome> Kernel::turn() {
         if (first_gone_ && tasks_.empty()) return Outcome{Outcome::Kind::exited, first_status_};
         return Outcome{Outcome::Kind::deadlock, 0};
     }
-    constexpr std::uint64_t kTurns = 1024; // between two looks at the host's wish to stop
     if (++turns_ % kTurns == 0) (void)host_wants_end();
     if (stop_requested_) return std::nullopt;
-    run_task(*c.task, c.budget);
+    run_task(*c.task, c);
     current_ = nullptr;
     // Those that ended while they ran can go now: nothing refers to them any more.
     std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });

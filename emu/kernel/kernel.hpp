@@ -75,7 +75,7 @@ struct KernelConfig {
     unsigned cpus = 2;
     std::uint64_t seed = 0;
     std::uint64_t ram = 4ull << 30; ///< bytes of guest memory, also the limit
-    std::uint64_t limit = ~0ull;    ///< instructions, then the run ends
+    std::uint64_t limit = ~0ull;    ///< instructions, then the run ends; a trap that is taken in vain counts as one
     const CostProfile* cost = &cost_profiles().front();
     std::function<bool()> poll;               ///< asked now and then; true: the run shall end here
     std::uint64_t start_time = 1'767'225'600; ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
@@ -266,7 +266,7 @@ class Kernel final : private TrapService {
         current_->process->user_time += n;
         retired_seen_ = retired;
     }
-    void run_task(Task& t, std::uint64_t budget);
+    void run_task(Task& t, const Choice& turn);
     bool go_on(Task& t);
     bool begin(Task& t, Path<bool> path);
     bool finish(Task& t);
@@ -317,7 +317,16 @@ class Kernel final : private TrapService {
     bool switch_wanted_ = false;
     bool atomic_ = false;
     bool stop_requested_ = false;
-    std::uint64_t turns_ = 0;
+    // A thread can trap for ever without executing anything (there is no room for an XOL area, say).
+    static constexpr std::uint64_t kTrapsInPlace = 1024; // between two looks at who else wants to run
+    std::uint64_t retired_at_trap_ = ~0ull, traps_in_place_ = 0;
+    Cycles turn_end_ = ~0ull;
+    /// Kernel work takes its time, too: who does nothing but system calls must not run ahead of the other CPUs.
+    [[nodiscard]] bool turn_over(const Task& t) const { return turn_end_ != ~0ull && scheduler_.now(t) >= turn_end_; }
+    [[nodiscard]] std::uint64_t work_done() const { return cpu_->retired() + traps_in_place_; }
+    static constexpr std::uint64_t kTurns =
+        1024; // and exits from user mode, between two looks at the host's wish to stop
+    std::uint64_t turns_ = 0, exits_ = 0;
     std::uint64_t retired_seen_ = 0; // by sync_clock
     std::uint64_t retired_at_event_ = 0;
     std::uint32_t serials_ = 0, process_numbers_ = 0, tracers_ = 0, mms_ = 0, user_tasks_ = 0;

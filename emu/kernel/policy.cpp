@@ -20,7 +20,8 @@ Choice RoundRobin::pick(Scheduler& s) {
     Cycles until = second == ~0ull ? ~0ull : second + kQuantum;
     if (!s.queue().empty()) until = std::min(until, std::max(least->slice_end, least->clock + 1));
     until = std::min(until, std::max(s.timers().next(), least->clock + 1));
-    return {least->current, std::min<std::uint64_t>(until - least->clock, 1ull << 40)};
+    until = std::min(until, least->clock + (Cycles{1} << 40));
+    return {least->current, until - least->clock, until};
 }
 
 bool RoundRobin::switch_after_step(Scheduler&, const Task&, const Event&) { return false; }

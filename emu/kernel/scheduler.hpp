@@ -24,6 +24,7 @@ class Scheduler;
 struct Choice {
     Task* task = nullptr;
     std::uint64_t budget = 0; ///< instructions, at least 1
+    Cycles until = ~0ull;     ///< the turn ends, too, when the task comes out of the kernel at this time or later
 };
 
 class Policy {
