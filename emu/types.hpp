@@ -19,6 +19,9 @@ inline constexpr Addr kPageMask = kPageSize - 1;
 /// End of user addresses: the last page below the canonical hole is left out, as Linux does (TASK_SIZE_MAX).
 inline constexpr Addr kTaskSize = 0x7ffffffff000;
 
+/// The page that is left out: nothing that a program asks for is ever mapped there.
+inline constexpr Addr kReservedPage = kTaskSize;
+
 constexpr Addr page_floor(Addr a) { return a & ~kPageMask; }
 constexpr Addr page_ceil(Addr a) { return (a + kPageMask) & ~kPageMask; }
 constexpr PhysAddr frame_base(FrameNo f) { return PhysAddr{f} * kPageSize; }

@@ -14,7 +14,7 @@ Mm::Mm(Frames& frames, Cpu& cpu, std::uint32_t id, Layout layout, MmObserver* co
 Mm::~Mm() {
     if (observer_ != nullptr) observer_->destroyed(*this);
     cpu_.leave(table_.root());
-    drop_pages(0, kTaskSize);
+    drop_pages(0, kReservedPage + kPageSize);
 }
 
 void Mm::invalidate() {
@@ -245,6 +245,16 @@ void Mm::replace_frame(Addr a, FrameNo frame) {
     if (v->prot == prot::none) *slot &= ~pte::present;
     fetch_.flush_page(a);
     cpu_.flush_tlb_of(table_.root());
+}
+
+bool Mm::map_reserved(FrameNo frame) {
+    Pte* slot = table_.slot(kReservedPage);
+    if (slot == nullptr) return false;
+    TL_CHECK(*slot == 0, "the reserved page is taken");
+    frames_.mark_code(frame);
+    *slot = pte::make(frame, pte::present | pte::user);
+    ++resident_;
+    return true;
 }
 
 bool Mm::duplicate_into(Mm& child) {

@@ -89,6 +89,9 @@ class Mm {
     /// Maps `frame` at `a` in place of what is there, keeping the protection; takes over one reference to `frame`.
     void replace_frame(Addr a, FrameNo frame);
     [[nodiscard]] FetchMap& fetch() { return fetch_; }
+    /// Maps `frame` at kReservedPage, execute and read, outside every VMA: no system call can see, move or unmap it.
+    /// Takes over one reference. Not inherited by fork. False: RAM is full.
+    bool map_reserved(FrameNo frame);
 
     /// fork: the same contents, copied on write. False: RAM is full.
     bool duplicate_into(Mm& child);

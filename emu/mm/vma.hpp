@@ -19,6 +19,7 @@ struct Vma {
     bool may_write = true;        ///< VM_MAYWRITE: false for a shared mapping of a file that was opened for reading
     bool grows_down = false;      ///< a stack
     bool dont_copy = false;       ///< VM_DONTCOPY: not inherited by fork
+    bool hidden = false;          ///< not in /proc/PID/maps (seed 001: "simply not exporting the information")
     bool sealed = false;          ///< mprotect EACCES, mremap EPERM: the kernel's own areas (facts: XOL page abuse)
     std::shared_ptr<Inode> inode; ///< nullptr: private anonymous memory
     std::uint64_t offset = 0;     ///< of `start` in the inode, bytes

@@ -60,6 +60,10 @@ std::string maps_text(Io&, Process& p, Task&) {
     const auto& vmas = p.mm->vmas();
     for (auto it = vmas.begin(); it != vmas.end();) {
         const Vma& v = it->second;
+        if (v.hidden) {
+            ++it;
+            continue;
+        }
         Addr end = v.end;
         for (const Vma* last = &v; ++it != vmas.end() && alike(*last, it->second); last = &it->second)
             end = it->second.end;

@@ -22,7 +22,7 @@ class CodeMachine : public SyscallHandler {
         process = &kernel.create_process(nullptr);
         process->mm = kernel.create_mm();
         area(kData, 0x10000, prot::read | prot::write);
-        area(kStackTop - 0x10000, 0x10000, prot::read | prot::write);
+        area(kStackTop - 0x80000, 0x80000, prot::read | prot::write);
         // The text is a private mapping of a file, as a program's is.
         file = std::make_shared<MemoryInode>(kernel.frames(), 1, "/code", 0x4000);
         for (std::size_t i = 0; i < code.size(); ++i)
