@@ -455,7 +455,7 @@ class FileReader {
         expect.signal = read_signal(s);
         if (s.has("exit") && s.has("signal")) s.wrong("signal", "stands beside 'exit'", "a process ends in one way");
         expect.standard_output = s.bytes("stdout");
-        if (const auto status = s.choice("status", {"completed", "limit", "diverged"}))
+        if (const auto status = s.choice("status", {"completed", "limit", "diverged", "deadlock"}))
             expect.status = static_cast<RunStatus>(*status);
         if (const auto number = s.number("errno", 0, 4095)) expect.error_number = static_cast<int>(*number);
         for (const char* key : {"exit", "signal", "stdout", "status", "errno"})

@@ -51,8 +51,9 @@ enum class Quantifier { never, sometimes, always };
 /// A quantifier, or the exact number that every run must show.
 using Amount = std::variant<Quantifier, std::uint64_t>;
 
-/// How a run ends: the guest by itself, by our limit, or at a schedule item that could not be followed.
-enum class RunStatus { completed, limit, diverged };
+/// How a run ends: the guest by itself, by our limit, at a schedule item that could not be followed, or never, because
+/// every task waits for another.
+enum class RunStatus { completed, limit, diverged, deadlock };
 
 struct GuestSection {
     std::string program; ///< as written; find_program says where it is

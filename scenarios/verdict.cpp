@@ -100,7 +100,7 @@ std::string ending_text(const RunOutcome& run) {
 
 void check_ending(Verdict& verdict, const Expectation& expect, const Observed::Ending& ending) {
     const RunOutcome& run = ending.run;
-    constexpr std::array<std::string_view, 3> kWords = {"completed", "limit", "diverged"};
+    constexpr std::array<std::string_view, 4> kWords = {"completed", "limit", "diverged", "deadlock"};
     if (expect.status && *expect.status != run.status)
         verdict.violated(expect.line,
                          fmt::format("the run {}, expected status \"{}\"",
@@ -250,6 +250,8 @@ ResultRow evaluate(const Scenario& scenario, std::string_view strategy, const Ob
             verdict.diverged(scenario.run.schedule_line, ending.run.status_detail, ending.token);
         if (!status_expected && ending.run.status == RunStatus::limit)
             verdict.inconclusive(0, fmt::format("the run {}", ending.run.status_detail));
+        if (!status_expected && ending.run.status == RunStatus::deadlock)
+            verdict.violated(0, fmt::format("the run {}", ending.run.status_detail), ending.token);
         for (const Expectation* expect : expectations) check_ending(verdict, *expect, ending);
         check_refusals(verdict, scenario, expectations, ending);
     }

@@ -66,10 +66,12 @@ RunOutcome outcome_of(const RunRequest& request, const RunReport& report) {
     } else if (report.outcome == Outcome::Kind::limit) {
         run.status = RunStatus::limit;
         run.status_detail = fmt::format("reached its limit of {} instructions", request.limit);
+    } else if (report.outcome == Outcome::Kind::deadlock) {
+        run.status = RunStatus::deadlock;
+        run.status_detail = "never ends: " + report.detail;
     } else if (report.outcome != Outcome::Kind::exited) {
         run.status = RunStatus::limit;
-        run.status_detail =
-            report.outcome == Outcome::Kind::deadlock ? "never ends: " + report.detail : "was interrupted";
+        run.status_detail = "was interrupted";
     }
     for (const ProbeReport& probe : report.probes)
         run.probes.push_back(
@@ -83,19 +85,8 @@ RunOutcome outcome_of(const RunRequest& request, const RunReport& report) {
 
 void Trial::add(const RunRequest& request, const RunReport& report) {
     observed_.add(outcome_of(request, report), [&report] { return report.token; });
-    if (report.diverged || report.outcome != Outcome::Kind::deadlock || !deadlock_token_.empty()) return;
-    deadlock_ = report.detail;
-    deadlock_token_ = report.token;
 }
 
-ResultRow Trial::row() const {
-    ResultRow row = evaluate(scenario_, strategy_, observed_);
-    if (!deadlock_token_.empty()) {
-        row.status = Status::violated;
-        row.detail = "the run never ends: " + deadlock_;
-        row.token = deadlock_token_;
-    }
-    return row;
-}
+ResultRow Trial::row() const { return evaluate(scenario_, strategy_, observed_); }
 
 } // namespace trapline

@@ -47,8 +47,6 @@ class Trial {
     const Scenario& scenario_;
     std::string strategy_;
     Observed observed_;
-    // A deadlock is nobody's budget and no exit: the program never ends, whatever else was expected of it.
-    std::string deadlock_, deadlock_token_;
 };
 
 } // namespace trapline

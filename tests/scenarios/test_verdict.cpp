@@ -175,6 +175,17 @@ TEST_SUITE("scenarios/verdict") {
         CHECK(status("[[expect]]\nmissed = 1\n", observed({endless})) == Status::violated);
     }
 
+    TEST_CASE("a run that never ends is violated unless that is what is expected") {
+        RunOutcome stuck = run(0);
+        stuck.status = RunStatus::deadlock;
+        stuck.status_detail = "never ends: t1 waits for a futex";
+        const ResultRow row = judge("[[expect]]\nmissed = \"never\"\nexit = 3\n", observed({stuck}));
+        CHECK(row.status == Status::violated);
+        CHECK(row.detail == "the run never ends: t1 waits for a futex");
+        CHECK(status("[[expect]]\nstatus = \"deadlock\"\n", observed({stuck})) == Status::holds);
+        CHECK(status("[[expect]]\nstatus = \"deadlock\"\n", observed({run(0)})) == Status::violated);
+    }
+
     TEST_CASE("a refused probe is a violation unless its errno is expected") {
         RunOutcome one = run(0);
         one.probes[1].error_number = 524;
