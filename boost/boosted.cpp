@@ -111,16 +111,11 @@ class Boosted final : public OutOfLineStep {
         Kernel& k = uprobes.kernel();
         const Addr copy = stepping(hit.task);
         const Addr behind = k.get(hit.task, Reg::rip);
-        const bool again = hit.uprobe->rep_string && behind == copy;
-        const bool fixed = leave(hit, copy);
-        const Addr next = k.get(hit.task, Reg::rip);
-        if (fixed) uprobes.hide_step(hit, next);
-        const bool users = uprobes.end_step(hit.task);
-        if (!again && fixed) uprobes.completed(hit.task, *hit.uprobe);
-        co_await k.step(hit.task, Step::stepped, next);
+        const Left left = leave(hit, copy);
+        co_await k.step(hit.task, Step::stepped, left.next);
         if (measure(hit, copy, behind)) co_await k.step(hit.task, Step::slot_written, copy, hit.address);
-        co_await uprobes.resume(hit, next);
-        co_return !users;
+        co_await uprobes.resume(hit, left.next);
+        co_return !left.users;
     }
 
     void abort(const Hit& hit) override {

@@ -68,7 +68,15 @@ constexpr Dialect fixed() {
     return d;
 }
 
-constexpr std::array kDialects = {k2010, kLinux6_12, linux_6_18(), fixed()};
+constexpr Dialect hidden_2010() {
+    Dialect d = k2010;
+    d.name = "uprobes-2010-hidden";
+    d.source = "seed 001: the same with the XOL area kept out of /proc";
+    d.hides_area = true;
+    return d;
+}
+
+constexpr std::array kDialects = {k2010, hidden_2010(), kLinux6_12, linux_6_18(), fixed()};
 
 } // namespace
 

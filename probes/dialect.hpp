@@ -7,6 +7,7 @@
 
 #include "decoder/boostable.hpp"
 #include "decoder/rules.hpp"
+#include "probes/xol_area.hpp"
 
 #include <span>
 #include <string_view>
@@ -36,6 +37,11 @@ struct Dialect {
     int breakpoint_error;
     /// pushf and syscall show the TF and the address of a step to the program (facts 4c: not fixed).
     bool leaks_step;
+    /// The XOL area is not in /proc/PID/maps: "simply not exporting the information" (seed 001).
+    bool hides_area = false;
+    [[nodiscard]] XolArea::Place area_place() const {
+        return hides_area ? XolArea::Place::hidden_vma : XolArea::Place::vma;
+    }
 
     // Return probes (returns.hpp).
     ReturnTrap return_trap;

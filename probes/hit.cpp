@@ -96,12 +96,12 @@ Kernel::StepAwait Uprobes::resume(const Hit& hit, Addr next) {
     return done;
 }
 
-void Uprobes::begin_step(const Hit& hit) {
+void Uprobes::begin_step(const Hit& hit, bool trap_flag) {
     Utask& u = utask(hit.task);
     u.user_trap_flag = kernel_.trap_flag(hit.task);
     u.active = hit.uprobe;
     u.address = hit.address;
-    kernel_.set_trap_flag(hit.task, true);
+    if (trap_flag) kernel_.set_trap_flag(hit.task, true);
 }
 
 bool Uprobes::end_step(Task& t) {

@@ -20,9 +20,17 @@ void OutOfLineStep::enter(const Hit& hit, Addr copy) {
 
 void OutOfLineStep::enter_relocated(const Hit& hit, Addr copy) { uprobes.kernel().set(hit.task, Reg::rip, copy); }
 
-bool OutOfLineStep::leave(const Hit& hit, Addr copy) {
+OutOfLineStep::Left OutOfLineStep::leave(const Hit& hit, Addr copy) {
+    Kernel& k = uprobes.kernel();
+    // A rep string instruction traps after each iteration, its RIP still on the copy: it has not completed.
+    const bool again = hit.uprobe->rep_string && k.get(hit.task, Reg::rip) == copy;
     restore_scratch(hit);
-    return fix_up(hit, copy);
+    const bool fixed = fix_up(hit, copy);
+    const Addr next = k.get(hit.task, Reg::rip);
+    if (fixed) uprobes.hide_step(hit, next);
+    const bool users = uprobes.end_step(hit.task);
+    if (!again && fixed) uprobes.completed(hit.task, *hit.uprobe);
+    return {next, users};
 }
 
 void OutOfLineStep::undo(const Hit& hit) {

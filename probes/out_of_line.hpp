@@ -18,9 +18,13 @@ class OutOfLineStep : public Strategy {
     void enter(const Hit& hit, Addr copy);
     /// The same for a copy whose RIP-relative operand has been encoded anew, and which needs no scratch register.
     void enter_relocated(const Hit& hit, Addr copy);
-    /// The copy has run: RIP and a pushed return address are moved to where the original would have left them. False:
-    /// the stack is gone, and the thread re-executes the instruction (Linux: restart).
-    bool leave(const Hit& hit, Addr copy);
+    struct Left {
+        Addr next = 0;      ///< where the thread goes on
+        bool users = false; ///< the program had set TF itself
+    };
+    /// The copy has run: RIP and a pushed return address are moved to where the original would have left them, and the
+    /// step is over. Where the stack is gone the thread re-executes the instruction (Linux: restart).
+    Left leave(const Hit& hit, Addr copy);
     /// The copy has not run to its end: registers as before `enter`, RIP at the probe point.
     void undo(const Hit& hit);
 

@@ -97,5 +97,8 @@ struct StrategyInfo {
 // strategies/*.cpp
 std::unique_ptr<Strategy> make_inline(Uprobes& u);
 std::unique_ptr<Strategy> make_xol(Uprobes& u);
+std::unique_ptr<Strategy> make_xol_owned(Uprobes& u);
+std::unique_ptr<Strategy> make_xol_page(Uprobes& u);
+std::unique_ptr<Strategy> make_xol_int3(Uprobes& u);
 
 } // namespace trapline

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "decoder/fixup.hpp"
+#include "decoder/flow.hpp"
 #include "emu/kernel/kernel.hpp"
 #include "emu/kernel/wait.hpp"
 
@@ -87,6 +88,7 @@ struct Uprobe {
     std::array<std::uint8_t, 16> bytes{};
     OutOfLine copy;
     bool rep_string = false;
+    Flow flow = Flow::sequential;
 
     // Kept by handlers.cpp.
     bool plain = true;    ///< every consumer wants entries only, and none has a handler that sleeps or a filter

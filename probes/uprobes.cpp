@@ -38,7 +38,7 @@ XolArea* Uprobes::area(Mm& mm) {
     if (XolArea* own = strategy_->area(mm); own != nullptr) return own;
     auto& a = make_space(mm).area;
     if (!a) {
-        a = std::make_unique<XolArea>(mm);
+        a = std::make_unique<XolArea>(mm, dialect_.area_place());
         if (a->address == 0) a = nullptr;
         if (a) ++counters.vmas_added;
     }
@@ -107,6 +107,7 @@ int Uprobes::analyse(Uprobe& u) {
     if (!copy || !shape) return enoexec;
     u.copy = *copy;
     u.rep_string = shape->rep_string;
+    u.flow = flow(*shape);
     if (const int refused = strategy_->accepts(u); refused != 0) return refused;
     u.analysed = true;
     return 0;

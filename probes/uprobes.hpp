@@ -116,8 +116,9 @@ class Uprobes final : public KernelObserver {
     void watch(Mm& mm, Site& s, bool on);
     /// Counts a write to text and what it costs the other CPUs.
     void count_text_write();
-    /// Sets TF for one instruction of the hit, remembering the program's own.
-    void begin_step(const Hit& hit);
+    /// The instruction, or its copy, runs next, with TF unless its end shows otherwise; the program's own TF is
+    /// remembered.
+    void begin_step(const Hit& hit, bool trap_flag = true);
     /// Ends it; true when the program had TF set itself.
     bool end_step(Task& t);
     /// The last step of a hit: the thread goes on at `next`.

@@ -1,9 +1,12 @@
 // probes/xol_area.hpp: the XOL area: one page of slots in the probed program's address space.
 //
-// 32 slots of 128 bytes; slot 0 is reserved for the return trampoline, as in Linux (facts M4). The page is mapped
-// execute-only as `[uprobes]`, as high as possible, on the first hit that needs it. The kernel writes slots through its
-// own view of the page, so they work as text even after the program has unmapped the area; then the copy faults
-// (facts 7.4).
+// 32 slots of 128 bytes; slot 0 is reserved for the return trampoline, as in Linux (facts M4). The kernel writes slots
+// through its own view of the page, so they work as text even after the program has unmapped the area; then the copy
+// faults (facts 7.4). Where the page lies is what seed 001 argues about:
+//
+//   vma            execute-only, `[uprobes]`, as high as possible: visible in /proc/PID/maps, and munmap removes it
+//   hidden_vma     the same, left out of /proc/PID/maps
+//   reserved_page  the page above the last user address, in no VMA: nothing that the program can name
 #pragma once
 
 #include "emu/kernel/wait.hpp"
@@ -18,12 +21,14 @@ class XolArea {
   public:
     static constexpr int kSlots = 32;
     static constexpr std::uint64_t kSlotBytes = 128;
+    enum class Place : std::uint8_t { vma, hidden_vma, reserved_page };
 
     /// Maps the area; check `address`: 0 when there is no room for it.
-    explicit XolArea(Mm& mm);
+    XolArea(Mm& mm, Place place);
     /// The lowest free slot, or -1 when all are taken.
     int take();
     void free(int slot);
+    [[nodiscard]] bool full() const { return taken_ == ~0u; }
     /// Puts `bytes` into a slot that is taken.
     void write(int slot, std::span<const std::uint8_t> bytes);
     [[nodiscard]] Addr slot_address(int slot) const { return address + static_cast<Addr>(slot) * kSlotBytes; }
@@ -34,7 +39,8 @@ class XolArea {
 
   private:
     Mm& mm_;
-    std::shared_ptr<MemoryInode> page_;
+    std::shared_ptr<MemoryInode> file_; // of a VMA: keeps the page when the program unmaps it
+    FrameNo frame_ = 0;
     std::uint32_t taken_ = 1; // a bit a slot
     unsigned in_use_ = 0, used_ = 0;
 };

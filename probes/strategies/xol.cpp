@@ -15,95 +15,79 @@
 // What the program can observe: a mapping `[uprobes]`, which it can unmap; the slot's address and TF where pushf or
 // syscall leak them; a rep string instruction traps after every iteration and runs the handler each time (facts 4c). A
 // fault on the copy is reported at the probe point. Costs two traps, no text write.
-#include "probes/out_of_line.hpp"
-#include "probes/xol_area.hpp"
+#include "probes/strategies/xol.hpp"
 
 namespace trapline {
-namespace {
 
-class XolStep final : public OutOfLineStep {
-  public:
-    using OutOfLineStep::OutOfLineStep;
+Path<bool> XolStep::start(Hit hit) {
+    Kernel& k = uprobes.kernel();
+    XolArea* a = area(*hit.task.process->mm);
+    if (a == nullptr) co_return false; // no room for the area: the thread traps again
+    int slot = -1;
+    while ((slot = a->take()) < 0) {
+        co_await k.step(hit.task, Step::slot_waiting, hit.address);
+        // One may have become free since: who sleeps now would miss its wake-up.
+        if (a->full()) (void)co_await k.sleep(hit.task, &a->waiters, ~0ull, false);
+    }
+    Utask& u = uprobes.utask(hit.task);
+    u.slot = slot;
+    const Copy copy = copy_of(*hit.uprobe);
+    uprobes.begin_step(hit, copy.stepped);
+    uprobes.counters.xol_slots_used = std::max<std::uint64_t>(uprobes.counters.xol_slots_used, a->used());
+    co_await k.step(hit.task, Step::slot_taken, static_cast<std::uint64_t>(slot), hit.address);
 
-    Path<bool> start(Hit hit) override {
-        Kernel& k = uprobes.kernel();
-        XolArea* a = area(*hit.task.process->mm);
-        if (a == nullptr) co_return false; // no room for the area: the thread traps again
-        int slot = a->take();
-        while (slot < 0) {
-            co_await k.step(hit.task, Step::slot_waiting, hit.address);
-            (void)co_await k.sleep(hit.task, &a->waiters, ~0ull, false);
-            slot = a->take();
+    a->write(slot, copy.bytes);
+    enter(hit, a->slot_address(slot));
+    co_await k.step(hit.task, Step::slot_written, a->slot_address(slot), hit.address);
+    co_return true;
+}
+
+Path<bool> XolStep::finish(Hit hit) { return end(hit, Step::stepped); }
+
+Path<bool> XolStep::end(Hit hit, Step ended) {
+    Kernel& k = uprobes.kernel();
+    Utask& u = uprobes.utask(hit.task);
+    XolArea& a = *area(*hit.task.process->mm);
+    const Addr slot_va = a.slot_address(u.slot);
+    const Left left = leave(hit, slot_va);
+    co_await k.step(hit.task, ended, left.next);
+    free_slot(hit.task, a);
+    co_await k.step(hit.task, Step::slot_freed, slot_va);
+    co_await uprobes.resume(hit, left.next);
+    co_return !left.users;
+}
+
+void XolStep::abort(const Hit& hit) {
+    const Utask& u = uprobes.utask(hit.task);
+    undo(hit);
+    uprobes.end_step(hit.task);
+    if (u.slot >= 0) free_slot(hit.task, *area(*hit.task.process->mm));
+}
+
+void XolStep::forget(Mm& mm) {
+    areas_.erase(mm.id());
+    last_mm_ = 0;
+}
+
+XolArea* XolStep::area(Mm& mm) {
+    if (last_mm_ == mm.id()) return last_;
+    auto& a = areas_[mm.id()];
+    if (!a) {
+        a = std::make_unique<XolArea>(mm, place_ == XolArea::Place::vma ? uprobes.dialect().area_place() : place_);
+        if (a->address == 0) {
+            areas_.erase(mm.id());
+            return nullptr;
         }
-        Utask& u = uprobes.utask(hit.task);
-        u.slot = slot;
-        uprobes.begin_step(hit);
-        uprobes.counters.xol_slots_used = std::max<std::uint64_t>(uprobes.counters.xol_slots_used, a->used());
-        co_await k.step(hit.task, Step::slot_taken, static_cast<std::uint64_t>(slot), hit.address);
-
-        a->write(slot, hit.uprobe->copy.bytes);
-        enter(hit, a->slot_address(slot));
-        co_await k.step(hit.task, Step::slot_written, a->slot_address(slot), hit.address);
-        co_return true;
+        if (place_ != XolArea::Place::reserved_page) ++uprobes.counters.vmas_added;
     }
+    last_mm_ = mm.id();
+    return last_ = a.get();
+}
 
-    Path<bool> finish(Hit hit) override {
-        Kernel& k = uprobes.kernel();
-        Utask& u = uprobes.utask(hit.task);
-        XolArea& a = *area(*hit.task.process->mm);
-        const Addr slot_va = a.slot_address(u.slot);
-        const bool again = hit.uprobe->rep_string && k.get(hit.task, Reg::rip) == slot_va;
-        const bool fixed = leave(hit, slot_va);
-        const Addr next = k.get(hit.task, Reg::rip);
-        if (fixed) uprobes.hide_step(hit, next);
-        const bool users = uprobes.end_step(hit.task);
-        if (!again && fixed) uprobes.completed(hit.task, *hit.uprobe);
-        co_await k.step(hit.task, Step::stepped, next);
-        free_slot(hit.task, a);
-        co_await k.step(hit.task, Step::slot_freed, slot_va);
-        co_await uprobes.resume(hit, next);
-        co_return !users;
-    }
-
-    void abort(const Hit& hit) override {
-        const Utask& u = uprobes.utask(hit.task);
-        undo(hit);
-        uprobes.end_step(hit.task);
-        if (u.slot >= 0) free_slot(hit.task, *area(*hit.task.process->mm));
-    }
-
-    void forget(Mm& mm) override {
-        areas_.erase(mm.id());
-        last_mm_ = 0;
-    }
-
-    XolArea* area(Mm& mm) override {
-        if (last_mm_ == mm.id()) return last_;
-        auto& a = areas_[mm.id()];
-        if (!a) {
-            a = std::make_unique<XolArea>(mm);
-            if (a->address == 0) {
-                areas_.erase(mm.id());
-                return nullptr;
-            }
-            ++uprobes.counters.vmas_added;
-        }
-        last_mm_ = mm.id();
-        return last_ = a.get();
-    }
-
-  private:
-    void free_slot(Task& t, XolArea& a) {
-        a.free(std::exchange(uprobes.utask(t).slot, -1));
-        uprobes.kernel().wake(a.waiters, 1);
-    }
-
-    std::map<std::uint32_t, std::unique_ptr<XolArea>> areas_; // by Mm::id, which is never 0
-    std::uint32_t last_mm_ = 0;                               // whose area `last_` is
-    XolArea* last_ = nullptr;
-};
-
-} // namespace
+void XolStep::free_slot(Task& t, XolArea& a) {
+    a.free(std::exchange(uprobes.utask(t).slot, -1));
+    uprobes.kernel().wake(a.waiters, 1);
+}
 
 std::unique_ptr<Strategy> make_xol(Uprobes& u) { return std::make_unique<XolStep>(u); }
 

@@ -116,7 +116,7 @@ class Traces(harness.CommandTest):
                     self.assertEqual(len(trace.names(THREADS)), result["threads"])
                     missed = sum(probe["missed"] for probe in result["probes"])
                     self.assertEqual(len([i for i in trace.instants if i[0][0] == PLACES]), missed)
-                    traps = [s for s in trace.on(THREADS) if s[2] == "trap"]
+                    traps = [s for s in trace.on(THREADS) if s[2] in ("trap", "copy-trapped")]
                     self.assertEqual(len(traps), result["counters"]["breakpoint_traps"])
 
     def test_a_run_that_was_cut_short_is_still_well_formed(self):
