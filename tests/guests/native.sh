@@ -40,6 +40,11 @@ expect 0 'child 1 parent 1' ./fork-hot
 expect 0 '7 0' ./munmap-text
 expect 0 '1 2' ./exec-self
 expect 0 '10 42' ./segv-handler
+expect 0 '40' ./blocked-threads
+expect 0 '3' ./blocked-threads 3
+expect 0 'alone 2' ./looks-at-maps
+expect 0 'alone 2' ./looks-at-maps munmap
+expect 0 '1' ./fills-memory
 expect 0 '1 2 55' ./self-modify
 expect 139 '' ./jump0
 expect 139 '' ./overflow
