@@ -62,6 +62,7 @@ void Uprobes::set_aside(Task& t, Addr at) {
 Miss Uprobes::here(const Task& t, Addr va) {
     Miss m;
     m.after = kernel_.log().count();
+    m.retired = kernel_.cpu().retired();
     m.time = kernel_.now(t);
     m.task = t.serial;
     m.cpu = static_cast<std::uint16_t>(t.cpu);

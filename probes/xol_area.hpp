@@ -32,6 +32,7 @@ class XolArea {
     /// Puts `bytes` into a slot that is taken.
     void write(int slot, std::span<const std::uint8_t> bytes);
     [[nodiscard]] Addr slot_address(int slot) const { return address + static_cast<Addr>(slot) * kSlotBytes; }
+    [[nodiscard]] bool taken(int slot) const { return (taken_ >> slot & 1) != 0; }
     [[nodiscard]] unsigned used() const { return used_; } ///< the most slots ever taken at once
 
     Addr address = 0;

@@ -75,6 +75,7 @@ Result<void> Rig::set_up(Policy* policy) {
     config.limit = request_.limit;
     config.start_time = request_.start_time;
     config.cost = &cost_;
+    config.watcher = request_.watcher;
     config.poll = [this] {
         if (request_.progress) request_.progress(progress());
         return request_.interrupted != nullptr && *request_.interrupted;
@@ -248,6 +249,31 @@ std::string Rig::who_waits() const {
     return "every thread waits for something that cannot happen: " + text;
 }
 
+std::vector<ProbeReport> Rig::probes() const {
+    std::vector<ProbeReport> all;
+    for (const Armed& a : probes_) {
+        ProbeReport p;
+        p.spec = a.asked->spec.text;
+        p.is_return = a.asked->spec.is_return;
+        p.file = a.place.path;
+        p.offset = a.place.offset;
+        if (a.uprobe != nullptr) {
+            p.address = a.uprobe->first_address;
+            p.truth = p.is_return ? a.uprobe->returned : a.uprobe->truth;
+            p.truth.hits = p.is_return ? a.consumer.returns : a.consumer.hits;
+        }
+        const int error = a.error != 0 ? a.error : a.uprobe != nullptr ? a.uprobe->error : 0;
+        p.error_number = -error;
+        p.state = error != 0       ? ProbeReport::State::refused
+                  : p.address != 0 ? ProbeReport::State::armed
+                                   : ProbeReport::State::pending;
+        p.fetched = a.fetched;
+        p.not_kept = a.not_kept;
+        all.push_back(std::move(p));
+    }
+    return all;
+}
+
 RunReport Rig::report(const Outcome& outcome) {
     uprobes_->settle();
     RunReport r;
@@ -273,26 +299,7 @@ RunReport Rig::report(const Outcome& outcome) {
     r.processes = kernel_->created_processes();
     r.syscalls = system_->calls();
     if (follower_ != nullptr) r.preemptions = follower_->preemptions();
-    for (Armed& a : probes_) {
-        ProbeReport p;
-        p.spec = a.asked->spec.text;
-        p.is_return = a.asked->spec.is_return;
-        p.file = a.place.path;
-        p.offset = a.place.offset;
-        if (a.uprobe != nullptr) {
-            p.address = a.uprobe->first_address;
-            p.truth = p.is_return ? a.uprobe->returned : a.uprobe->truth;
-            p.truth.hits = p.is_return ? a.consumer.returns : a.consumer.hits;
-        }
-        const int error = a.error != 0 ? a.error : a.uprobe != nullptr ? a.uprobe->error : 0;
-        p.error_number = -error;
-        p.state = error != 0       ? ProbeReport::State::refused
-                  : p.address != 0 ? ProbeReport::State::armed
-                                   : ProbeReport::State::pending;
-        p.fetched = a.fetched;
-        p.not_kept = a.not_kept;
-        r.probes.push_back(std::move(p));
-    }
+    r.probes = probes();
     r.counters = uprobes_->counters;
     r.warnings = warnings_;
     return r;

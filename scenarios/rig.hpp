@@ -23,6 +23,9 @@ class Rig {
     Result<void> set_up(Policy* policy = nullptr);
     [[nodiscard]] Kernel& kernel() { return *kernel_; }
     [[nodiscard]] Uprobes& uprobes() { return *uprobes_; }
+    [[nodiscard]] System& system() { return *system_; }
+    /// The probes as they are now; an execution that is under way is not counted.
+    [[nodiscard]] std::vector<ProbeReport> probes() const;
     /// What the run showed. The machine is still there.
     [[nodiscard]] RunReport report(const Outcome& outcome);
     /// Takes everything down but the kernel; returns the frames that are still in use then: a defect if not 0. After a

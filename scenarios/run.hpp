@@ -70,8 +70,10 @@ struct RunRequest {
     std::function<void(const Miss&, const Kernel&)> missed; ///< sees every missed execution, if set
     std::function<void(const Fetched&)> fetched;            ///< sees what probes fetch, if set
     std::size_t keeps_fetched = 1000;                       ///< so many for each probe are in the report
-    const std::atomic<bool>* interrupted = nullptr;         ///< becomes true when the user wants an end (Ctrl-C)
-    std::function<void(const Progress&)> progress;          ///< called now and then in a long run
+    /// Sees every watched instruction before it is executed (Kernel: watcher), if set.
+    std::function<bool(Task&, Addr, bool)> watcher;
+    const std::atomic<bool>* interrupted = nullptr; ///< becomes true when the user wants an end (Ctrl-C)
+    std::function<void(const Progress&)> progress;  ///< called now and then in a long run
 };
 
 struct ProbeReport {

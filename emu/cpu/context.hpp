@@ -27,6 +27,8 @@ class Context {
     void copy_from(const Context& other);
     [[nodiscard]] std::uint64_t get(Reg r) const;
     void set(Reg r, std::uint64_t value);
+    /// The legacy FXSAVE image, as Cpu::get_fx.
+    void get_fx(std::uint8_t* out) const;
 
     /// The watched address that this thread has reported and not yet executed, or 1 for none (emu/cpu/fetch_map.hpp).
     std::uint64_t reported_watch = 1;

@@ -58,7 +58,7 @@ Exit Cpu::run(std::uint64_t budget) {
     bool step = false;
     for (;;) {
         why_ = Why::none;
-        floor_ = 0;
+        floor_ = lowest_floor();
         last_size_ = 0;
         rep_block_ = 1;
         if (step) begin_stepping();
@@ -80,6 +80,12 @@ void Cpu::stop(Why why) {
     why_ = why;
     floor_ = kOutOfReach;
     uc_emu_stop(engine_->uc);
+}
+
+void Cpu::watch_from(std::uint64_t retired) {
+    watch_from_ = retired;
+    debugged_ = true;
+    if (why_ == Why::none && !stepping_) floor_ = lowest_floor();
 }
 
 void Cpu::leave(Exit::Kind kind, unsigned vec) {
@@ -161,7 +167,8 @@ void Cpu::look(Addr pc, std::uint32_t size) {
         return leave(Exit::Kind::budget);
     }
     // Only now is it certain that the instruction here is entered: a watch is reported once for each time it is.
-    if (fetch_->any_watch() && !goes_on && !look_at_watches(pc, size)) return;
+    const bool reported = retired() + static_cast<std::uint64_t>(std::max<std::int64_t>(count, 1)) > watch_from_;
+    if ((fetch_->any_watch() || reported) && !goes_on && !look_at_watches(pc, size, count > 1, reported)) return;
     if (info.first_vector == 0) return leave(Exit::Kind::exception, vector::invalid_opcode);
     remaining_ -= count;
     last_pc_ = pc;
@@ -169,12 +176,13 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     if (info.ends_in_rep) rep_block_ = pc, rep_at_ = pc + info.last;
 }
 
-bool Cpu::look_at_watches(Addr pc, std::uint32_t size) {
-    if (!stepping_ && fetch_->watched(pc + 1, pc + size)) {
+bool Cpu::look_at_watches(Addr pc, std::uint32_t size, bool several, bool reported) {
+    const bool here = reported || fetch_->watched(pc, pc + 1);
+    if (!stepping_ && (fetch_->watched(pc + 1, pc + size) || (several && here && debugged_))) {
         request_step(pc, size);
         return false;
     }
-    if (!fetch_->watched(pc, pc + 1)) return true;
+    if (!here) return true;
     const bool execute = service_ == nullptr || service_->fetch(pc, reported_watch_ == pc);
     if (!execute) {
         reported_watch_ = pc;
@@ -260,7 +268,7 @@ void Cpu::begin_stepping() {
 void Cpu::end_stepping() {
     if (step_pending_) finish_step();
     stepping_ = false;
-    floor_ = why_ == Why::none ? 0 : kOutOfReach;
+    floor_ = why_ == Why::none ? lowest_floor() : kOutOfReach;
     set_trap_flag(guest_trap_flag_);
 }
 

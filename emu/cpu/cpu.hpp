@@ -116,6 +116,11 @@ class Cpu {
 
     /// Executes user code of the current thread until an Exit; at most `budget` instructions.
     Exit run(std::uint64_t budget);
+    /// For debuggers: from this many retired instructions on, every instruction is reported like a watched one. ~0:
+    /// none. May be changed at any time, also by a TrapService that is being called. Nothing else depends on it.
+    void watch_from(std::uint64_t retired);
+    /// EFLAGS.TF of the thread on the CPU is set because of us, not by the program or its kernel.
+    [[nodiscard]] bool own_step() const { return stepping_ && !guest_trap_flag_; }
     /// Instructions retired in ring 3 since the machine started.
     [[nodiscard]] std::uint64_t retired() const { return granted_ - static_cast<std::uint64_t>(remaining_); }
     /// Copies guest memory of the current address space as the CPU would fetch it; returns how much was present.
@@ -147,7 +152,10 @@ class Cpu {
     }
     void on_slow_block(Addr pc, std::uint32_t size);
     void look(Addr pc, std::uint32_t size);
-    bool look_at_watches(Addr pc, std::uint32_t size);
+    bool look_at_watches(Addr pc, std::uint32_t size, bool several, bool reported);
+    [[nodiscard]] std::int64_t lowest_floor() const {
+        return granted_ > watch_from_ ? static_cast<std::int64_t>(granted_ - watch_from_) : 0;
+    }
     bool enter_step(Addr pc);
     bool current(Addr pc, std::uint32_t size);
     void translate_anew();
@@ -189,6 +197,8 @@ class Cpu {
     std::uint32_t last_size_ = 0;
     Addr rep_at_ = 1, rep_block_ = 1; // a block at rep_block_ ended in a rep string instruction at rep_at_
     Addr reported_watch_ = 1;
+    std::uint64_t watch_from_ = ~0ull;
+    bool debugged_ = false; // watch_from was used: a watched instruction is stepped, so that the next can be reported
 
     Why why_ = Why::none;
     Exit exit_;

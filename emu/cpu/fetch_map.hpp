@@ -46,6 +46,11 @@ class FetchMap {
         auto it = std::lower_bound(watches_.begin(), watches_.end(), from);
         return it != watches_.end() && *it < to;
     }
+    /// How many watch it.
+    [[nodiscard]] std::size_t watchers(Addr va) const {
+        const auto [from, to] = std::equal_range(watches_.begin(), watches_.end(), va);
+        return static_cast<std::size_t>(to - from);
+    }
     [[nodiscard]] bool any_watch() const { return !watches_.empty(); }
 
   private:

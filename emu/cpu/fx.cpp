@@ -6,7 +6,26 @@
 namespace trapline {
 namespace {
 constexpr int kFcw = 0, kFsw = 2, kFtw = 4, kMxcsr = 24, kMxcsrMask = 28, kStack = 32, kXmm = 160;
+
+template <class Read> void fill_fx(Read read, std::uint64_t mxcsr, std::uint8_t* out) {
+    std::memset(out, 0, 512);
+    std::uint16_t control = 0, status = 0, tags = 0;
+    read(UC_X86_REG_FPCW, &control);
+    read(UC_X86_REG_FPSW, &status);
+    read(UC_X86_REG_FPTAG, &tags);
+    std::memcpy(out + kFcw, &control, 2);
+    std::memcpy(out + kFsw, &status, 2);
+    for (unsigned i = 0; i < 8; ++i) // abridged tags: one bit a register, set when it is not empty
+        if ((tags >> (2 * i) & 3) != 3) out[kFtw] |= static_cast<std::uint8_t>(1u << i);
+    const auto control_and_status = static_cast<std::uint32_t>(mxcsr);
+    const std::uint32_t mask = 0xffff;
+    std::memcpy(out + kMxcsr, &control_and_status, 4);
+    std::memcpy(out + kMxcsrMask, &mask, 4);
+    for (unsigned i = 0; i < 8; ++i) read(UC_X86_REG_ST0 + static_cast<int>(i), out + kStack + 16 * i);
+    for (unsigned i = 0; i < 16; ++i) read(UC_X86_REG_XMM0 + static_cast<int>(i), out + kXmm + 16 * i);
 }
+
+} // namespace
 
 void Cpu::get_xmm(unsigned index, void* out) const {
     uc_reg_read(engine_->uc, UC_X86_REG_XMM0 + static_cast<int>(index), out);
@@ -17,22 +36,11 @@ void Cpu::set_xmm(unsigned index, const void* in) {
 }
 
 void Cpu::get_fx(std::uint8_t* out) const {
-    std::memset(out, 0, 512);
-    std::uint16_t control = 0, status = 0, tags = 0;
-    uc_reg_read(engine_->uc, UC_X86_REG_FPCW, &control);
-    uc_reg_read(engine_->uc, UC_X86_REG_FPSW, &status);
-    uc_reg_read(engine_->uc, UC_X86_REG_FPTAG, &tags);
-    std::memcpy(out + kFcw, &control, 2);
-    std::memcpy(out + kFsw, &status, 2);
-    for (unsigned i = 0; i < 8; ++i) // abridged tags: one bit a register, set when it is not empty
-        if ((tags >> (2 * i) & 3) != 3) out[kFtw] |= static_cast<std::uint8_t>(1u << i);
-    const auto mxcsr = static_cast<std::uint32_t>(get(Reg::mxcsr));
-    const std::uint32_t mask = 0xffff;
-    std::memcpy(out + kMxcsr, &mxcsr, 4);
-    std::memcpy(out + kMxcsrMask, &mask, 4);
-    for (unsigned i = 0; i < 8; ++i)
-        uc_reg_read(engine_->uc, UC_X86_REG_ST0 + static_cast<int>(i), out + kStack + 16 * i);
-    for (unsigned i = 0; i < 16; ++i) get_xmm(i, out + kXmm + 16 * i);
+    fill_fx([this](int id, void* value) { uc_reg_read(engine_->uc, id, value); }, get(Reg::mxcsr), out);
+}
+
+void Context::get_fx(std::uint8_t* out) const {
+    fill_fx([this](int id, void* value) { uc_context_reg_read(saved_, id, value); }, get(Reg::mxcsr), out);
 }
 
 void Cpu::set_fx(const std::uint8_t* in) {

@@ -201,6 +201,11 @@ void Kernel::force_trap(Task& t) {
 bool Kernel::fetch(Addr va, bool again) {
     Task& t = *current_;
     sync_clock();
+    if (config_.watcher) {
+        const bool nobody_else = config_.watcher(t, va, again);
+        if (stop_requested_) return false;
+        if (nobody_else) return true;
+    }
     if (!again && scheduler_.policy().switch_before_fetch(scheduler_, t, va)) {
         switch_wanted_ = true;
         return false;

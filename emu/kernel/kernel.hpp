@@ -77,6 +77,9 @@ struct KernelConfig {
     std::uint64_t ram = 4ull << 30; ///< bytes of guest memory, also the limit
     std::uint64_t limit = ~0ull;    ///< instructions, then the run ends; a trap that is taken in vain counts as one
     const CostProfile* cost = &cost_profiles().front();
+    /// For debuggers: a watched instruction is about to be executed; `again`: it was to be before, and somebody else
+    /// ran first. It may look at everything and change nothing. True: nobody but the debugger watches it.
+    std::function<bool(Task&, Addr, bool again)> watcher;
     std::function<bool()> poll;               ///< asked now and then; true: the run shall end here
     std::uint64_t start_time = 1'767'225'600; ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
 };
@@ -175,6 +178,8 @@ class Kernel final : private TrapService {
         return &t == loaded_ ? cpu_->trap_flag() : (t.context->get(Reg::eflags) & kFlagTrap) != 0;
     }
     void set_trap_flag(Task& t, bool on);
+    /// Its registers are on the CPU, and not in its context.
+    [[nodiscard]] bool on_cpu(const Task& t) const { return &t == loaded_; }
     /// The task's registers go on the CPU, for what only the CPU can do (SSE and x87 state).
     void load(Task& t);
     /// The registers on the CPU go back to their task: all of the machine's state is in memory. Not while it runs.

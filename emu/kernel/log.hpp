@@ -32,8 +32,9 @@ struct Event {
 /// scheduled at it, it has no number and is not hashed. It is known for certain only when the thread is next seen
 /// elsewhere, so it says itself where in the order of events it belongs.
 struct Miss {
-    std::uint64_t after = 0; ///< number of the event that it follows
-    Cycles time = 0;         ///< virtual time of the CPU when the instruction was entered
+    std::uint64_t after = 0;   ///< number of the event that it follows
+    std::uint64_t retired = 0; ///< instructions that the machine had retired
+    Cycles time = 0;           ///< virtual time of the CPU when the instruction was entered
     std::uint32_t task = 0;
     std::uint16_t cpu = 0;
     std::uint32_t space = 0; ///< Mm::id

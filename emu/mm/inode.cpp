@@ -21,6 +21,15 @@ FrameNo Inode::page(std::uint64_t index) {
     return f;
 }
 
+bool Inode::look(std::uint64_t index, std::uint8_t* page) {
+    if (const FrameNo f = cached(index); f != 0) {
+        std::memcpy(page, frames_.data(f), kPageSize);
+        return true;
+    }
+    std::memset(page, 0, kPageSize);
+    return fill(index, page);
+}
+
 FrameNo Inode::cached(std::uint64_t index) const {
     auto it = pages_.find(index);
     return it == pages_.end() ? 0 : it->second;

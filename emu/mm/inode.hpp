@@ -26,6 +26,8 @@ class Inode {
     /// The cached frame of page `index`, read in on first use; the cache keeps its own reference. 0: RAM is full or the
     /// page cannot be read.
     [[nodiscard]] FrameNo page(std::uint64_t index);
+    /// Copies page `index` without caching it; false when it cannot be read. For whoever looks and leaves no trace.
+    [[nodiscard]] bool look(std::uint64_t index, std::uint8_t* page);
     /// The frame of page `index` if it is cached, else 0.
     [[nodiscard]] FrameNo cached(std::uint64_t index) const;
     /// A shared mapping may have written to the page: `flush` writes it back.
