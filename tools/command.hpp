@@ -30,6 +30,7 @@ int compare_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
 int coverage_command(const Arguments& arguments);
+int debug_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 int judge_command(const Arguments& arguments);
 

@@ -26,6 +26,7 @@ constexpr Subcommand kSubcommands[] = {
     {"show", "LOG [--columns|--mermaid]", "an event log as a picture made of text", show_command},
     {"report", "LOG -o FILE.html", "a picture of a run in one HTML file", report_command},
     {"coverage", "[OPTIONS] FILE...", "which instructions each strategy can probe, and why not", coverage_command},
+    {"debug", "SCENARIO.toml | -- PROGRAM ARGS...", "a run for gdb, forwards and backwards", debug_command},
     {"list", "strategies|dialects|profiles|prices|steps|syscalls", "what there is to choose from", list_command},
     {"judge", "[OPTIONS] -- PROGRAM [ARGS...]", "the same on the live kernel, side by side (root)", judge_command},
     {"explore", "", "", nullptr},

@@ -18,7 +18,8 @@ enum class Device : std::uint8_t { null, zero, full, random };
 
 class DeviceFile final : public File {
   public:
-    DeviceFile(Device device, Node node, int status_flags) : File(status_flags), device_(device), node_(std::move(node)) {}
+    DeviceFile(Device device, Node node, int status_flags)
+        : File(status_flags), device_(device), node_(std::move(node)) {}
 
     long read(Io& io, IoBuffer& to, std::uint64_t&) override {
         if (device_ == Device::null) return 0;
