@@ -18,6 +18,8 @@ namespace trapline {
 struct KernelRules {
     RuleSet rules = RuleSet::linux_6_18;
     bool defects = true; ///< those that its releases are known for; the `fixed` dialect has none
+
+    bool operator==(const KernelRules&) const = default;
 };
 
 /// What is known of one instruction, without regard to a strategy or a kernel.

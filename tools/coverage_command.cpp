@@ -49,8 +49,12 @@ Result<std::vector<CoverageKernel>> kernels_of(const Given& given) {
     std::vector<CoverageKernel> out;
     const bool all = !given.kernel && !given.by && !given.list && !given.json;
     const std::string name = given.kernel.value_or("linux-6.18");
-    for (const Dialect& d : dialects())
-        if (all || d.name == name) out.push_back(kernel_of(d));
+    for (const Dialect& d : dialects()) {
+        const CoverageKernel kernel = kernel_of(d);
+        // A dialect that differs in something else than its judgement of instructions needs no column of its own.
+        const bool told = std::any_of(out.begin(), out.end(), [&](const auto& k) { return k.rules == kernel.rules; });
+        if (all ? !told : d.name == name) out.push_back(kernel);
+    }
     if (out.empty())
         return fail(fmt::format("unknown kernel {}", text::quoted(name)), text::suggest(name, names_of(dialects())));
     return out;
