@@ -5,6 +5,7 @@
 #include "loader/host_inode.hpp"
 #include "loader/process_state.hpp"
 #include "loader/syscalls/call.hpp"
+#include "loader/syscalls/decode.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -23,22 +24,29 @@ Path<bool> System::syscall(Task& t) {
     for (std::size_t i = 0; i < kArguments.size(); ++i) call.args[i] = kernel_.get(t, kArguments[i]);
     // Not inside the co_await: GCC 12 evaluates both arms of a conditional there.
     const std::string_view name = info != nullptr ? info->name : "unknown";
+    const std::uint64_t event = kernel_.log().count() + 1;
     co_await kernel_.step(t, Step::syscall, number, call.args[0], name);
+    const bool told = kernel_.log().wants_calls();
+    if (told) tell(t, event, false, decode_call(call, info));
     long result = -ENOSYS;
-    if (info == nullptr) {
-        if (unknown_calls_.insert(number).second) {
-            const std::string text =
-                fmt::format("trapline: system call {} is not modelled: the guest gets ENOSYS\n", number);
-            (void)!::write(standard_.err, text.data(), text.size());
-        }
-    } else if (info->plain != nullptr) {
+    if (info != nullptr && info->plain != nullptr) {
         result = info->plain(call);
-    } else {
+    } else if (info != nullptr && info->sleeping != nullptr) {
         result = co_await info->sleeping(call);
+    } else if (refused_.insert(number).second) {
+        const std::string text = info != nullptr ? std::string(name) : std::to_string(number);
+        const std::string line = fmt::format("trapline: system call {} is not modelled: the guest gets ENOSYS\n", text);
+        (void)!::write(standard_.err, line.data(), line.size());
     }
+    if (told) tell(t, event, true, decode_call(call, info, result));
     kernel_.log().bytes(&result, sizeof result);
     if (call.sets_result) kernel_.set(t, Reg::rax, static_cast<std::uint64_t>(result));
     co_return true;
+}
+
+void System::tell(const Task& t, std::uint64_t event, bool returned, const std::string& text) {
+    const Cycles now = t.cpu >= 0 ? kernel_.now(t) : kernel_.scheduler().global_now();
+    kernel_.log().record(CallNote{event, returned, now, t.serial, static_cast<std::uint16_t>(t.cpu), text});
 }
 
 long Call::interrupted() {

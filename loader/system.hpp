@@ -1,9 +1,10 @@
 // loader/system.hpp: what a user program sees of the system: exec, files, system calls.
 //
 // System is the kernel's SyscallHandler. A system call is one step (Step::syscall) and then a handler from the table
-// (syscalls/families.hpp): a plain function, or a path where it may sleep. A call that is not in the table returns
-// ENOSYS and is named once on standard error. Everything a call reads from outside goes through the Sandbox, or comes
-// from the machine's own models (/proc, /dev, clocks, randomness). Read next: syscalls/call.hpp, exec.hpp.
+// (syscalls/families.hpp): a plain function, or a path where it may sleep. A call that the table
+// refuses returns its errno; where a program may well depend on it, it is named once on standard error. Everything a
+// call reads from outside goes through the Sandbox, or comes from the machine's own models (/proc, /dev, clocks,
+// randomness). Read next: syscalls/call.hpp, exec.hpp.
 #pragma once
 
 #include "emu/kernel/kernel.hpp"
@@ -61,6 +62,7 @@ class System final : public SyscallHandler {
     std::function<void(int stream, std::span<const std::uint8_t>)> output;
 
   private:
+    void tell(const Task& t, std::uint64_t event, bool returned, const std::string& text);
     Kernel& kernel_;
     Sandbox sandbox_;
     StandardFiles standard_;
@@ -68,7 +70,7 @@ class System final : public SyscallHandler {
     Futexes futexes_;
     int start_failure_ = 0;
     std::uint64_t calls_ = 0;
-    std::set<std::uint64_t> unknown_calls_;
+    std::set<std::uint64_t> refused_; ///< calls that were named on standard error
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::weak_ptr<Inode>> inodes_;
 };
 

@@ -143,6 +143,8 @@ std::string describe(const Record& r, const PlaceNames& names) {
     case Step::slot_taken:
         return fmt::format("{} {}", name, r.object);
     case Step::syscall:
+        if (!r.call.empty()) return fmt::format("{} {}", name, r.call);
+        [[fallthrough]];
     case Step::signal:
     case Step::tracer:
         return r.text.empty() ? name : fmt::format("{} {}", name, r.text);
@@ -195,6 +197,15 @@ std::string columns(std::span<const Record> records, const PictureOptions& optio
     }
     if (const std::string note = left_out_note(lines); !note.empty()) out += "(" + note + ")\n";
     return out;
+}
+
+std::string calls(std::span<const Record> records, const PictureOptions& options) {
+    std::string text;
+    for (const Record& r : records)
+        if (r.step == Step::syscall && r.kind == Record::Kind::event && r.number >= options.from &&
+            r.number <= options.to)
+            text += fmt::format("{:>8} {:<8} {}\n", r.number, r.task, printable(r.call.empty() ? r.text : r.call));
+    return text;
 }
 
 std::string mermaid(std::span<const Record> records, const PictureOptions& options) {

@@ -28,6 +28,9 @@ struct PictureOptions {
 /// A column for each thread with the probed byte behind the first, at most 100 characters wide.
 [[nodiscard]] std::string columns(std::span<const Record> records, const PictureOptions& options);
 
+/// All system calls, a line each as strace(1) prints them; `most` does not count.
+[[nodiscard]] std::string calls(std::span<const Record> records, const PictureOptions& options);
+
 /// A `sequenceDiagram` with a participant for each thread and one for the probed text.
 [[nodiscard]] std::string mermaid(std::span<const Record> records, const PictureOptions& options);
 

@@ -29,6 +29,7 @@ struct Record {
     Step step{};
     std::uint64_t object = 0, value = 0; ///< as in Event
     std::string text;
+    std::string call;         ///< a system call in words, with what it returned; empty when nobody listened
     std::uint64_t frames = 0; ///< physical frames in use in the whole machine
 };
 
@@ -37,9 +38,10 @@ class Recorder {
   public:
     Record record(const Event& event, const Kernel& kernel);
     Record record(const Miss& miss, const Kernel& kernel);
+    /// How schedules name a task, also when it is gone.
+    const std::string& task_name(std::uint32_t serial, const Kernel& kernel);
 
   private:
-    const std::string& task_name(std::uint32_t serial, const Kernel& kernel);
     std::vector<std::string> names_; // by serial number: a task that is gone keeps its name
 };
 

@@ -88,6 +88,8 @@ Result<void> Rig::set_up(Policy* policy) {
                                            : std::function<void(const Event&)>());
     kernel_->log().set_miss_writer(request_.missed ? [this](const Miss& m) { request_.missed(m, *kernel_); }
                                                    : std::function<void(const Miss&)>());
+    kernel_->log().set_call_writer(request_.called ? [this](const CallNote& n) { request_.called(n, *kernel_); }
+                                                   : std::function<void(const CallNote&)>());
 
     std::string directory = request_.working_directory;
     if (directory.empty()) {

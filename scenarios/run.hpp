@@ -66,10 +66,11 @@ struct RunRequest {
     bool host_order = false;                              ///< directories are listed as the host does, not sorted
     std::uint64_t start_time = KernelConfig{}.start_time; ///< of CLOCK_REALTIME, seconds since 1970
     std::variant<SchedulePolicy, Token> schedule;
-    std::function<void(const Event&, const Kernel&)> log;   ///< sees every event, if set
-    std::function<void(const Miss&, const Kernel&)> missed; ///< sees every missed execution, if set
-    std::function<void(const Fetched&)> fetched;            ///< sees what probes fetch, if set
-    std::size_t keeps_fetched = 1000;                       ///< so many for each probe are in the report
+    std::function<void(const Event&, const Kernel&)> log;       ///< sees every event, if set
+    std::function<void(const Miss&, const Kernel&)> missed;     ///< sees every missed execution, if set
+    std::function<void(const CallNote&, const Kernel&)> called; ///< sees every system call in words, if set
+    std::function<void(const Fetched&)> fetched;                ///< sees what probes fetch, if set
+    std::size_t keeps_fetched = 1000;                           ///< so many for each probe are in the report
     /// Sees every watched instruction before it is executed (Kernel: watcher), if set.
     std::function<bool(Task&, Addr, bool)> watcher;
     const std::atomic<bool>* interrupted = nullptr; ///< becomes true when the user wants an end (Ctrl-C)

@@ -4,6 +4,7 @@
 #include "scenarios/text.hpp"
 #include "tools/json_out.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
@@ -49,6 +50,15 @@ std::string add_line(LogFile& log, const std::string& text) {
             log.header = line;
         } else if (line.contains("end")) {
             log.end = line.at("end");
+        } else if (line.contains("called") || line.contains("returned")) {
+            const Json& said = line.at(line.contains("called") ? "called" : "returned");
+            const auto number = said.at("call").get<std::uint64_t>();
+            // Calls are few between a call and its return, so the search from the end is short.
+            const auto call = std::find_if(log.records.rbegin(), log.records.rend(), [&](const Record& r) {
+                return r.kind == Record::Kind::event && r.number == number;
+            });
+            if (call == log.records.rend()) return fmt::format("there is no event {}", number);
+            call->call = said.at("text").get<std::string>();
         } else if (line.contains("missed")) {
             Record r = common(line.at("missed"));
             r.kind = Record::Kind::miss;
@@ -82,6 +92,12 @@ std::string log_line(const Record& r) {
                        "\"object\":{},\"value\":{},\"text\":{},\"cost\":{},\"space\":{},\"frames\":{}}}",
                        r.number, r.time, r.cpu, r.task, r.serial, step_info(r.step).name, r.object, r.value,
                        json_string(r.text), r.cost, r.space, r.frames);
+}
+
+std::string log_line(const CallNote& n, const std::string& task) {
+    return fmt::format("{{\"{}\":{{\"call\":{},\"time\":{},\"cpu\":{},\"task\":\"{}\",\"serial\":{},\"text\":{}}}}}",
+                       n.returned ? "returned" : "called", n.call, n.time, static_cast<std::int16_t>(n.cpu), task,
+                       n.task, json_string(n.text));
 }
 
 std::string schedule_text(const RunRequest& request) {

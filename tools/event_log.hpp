@@ -7,8 +7,9 @@
 // `time` is the virtual time of the CPU in cycles when the step was done, `cost` how long it took, `space` the address
 // space that it concerns, `frames` the physical frames in use; `object` and `value` mean what the step says
 // (emu/kernel/log.hpp). An execution that a probe missed is a line {"missed":{...}}, written when it becomes certain;
-// its `number` is that of the event that it follows. The first line is {"log":1,...}, the last {"end":{...}}, what
-// `run --json` prints. Read next: tools/run_outputs.hpp.
+// its `number` is that of the event that it follows. A system call in words is a line {"called":{...}} when it
+// is entered and {"returned":{...}} when it is left; `call` is the number of the event by which it was entered. The
+// first line is {"log":1,...}, the last {"end":{...}}, what `run --json` prints. Read next: tools/run_outputs.hpp.
 #pragma once
 
 #include "scenarios/record.hpp"
@@ -23,6 +24,9 @@ namespace trapline {
 
 /// The line of one record, without its end.
 [[nodiscard]] std::string log_line(const Record& record);
+
+/// The line of a system call that was entered or has returned. `task`: its caller's name.
+[[nodiscard]] std::string log_line(const CallNote& note, const std::string& task);
 
 /// The first line: what is about to run. `scenario` may be nullptr.
 [[nodiscard]] std::string log_header(const RunRequest& request, const Scenario* scenario);

@@ -2,7 +2,7 @@
 #include "boost/catalogue.hpp"
 #include "emu/kernel/cost.hpp"
 #include "emu/kernel/step.hpp"
-#include "loader/syscalls/call.hpp"
+#include "loader/syscalls/decode.hpp"
 #include "probes/dialect.hpp"
 #include "scenarios/text.hpp"
 #include "tools/options.hpp"
@@ -34,6 +34,7 @@ struct Listing {
     std::string_view what;
     std::vector<std::string> columns; ///< the last may be long
     Json (*items)();
+    std::vector<std::string> page = {}; ///< the columns of --markdown; empty: the same
 };
 
 Json strategy_items() {
@@ -126,8 +127,15 @@ Json step_items() {
 
 Json syscall_items() {
     Json items = Json::array();
-    for (const SyscallInfo& s : syscall_table())
-        items.push_back({{"number", s.number}, {"name", s.name}, {"arguments", s.arguments}, {"status", s.status}});
+    for (const SyscallInfo& s : syscall_table()) {
+        std::vector<std::string_view> arguments;
+        for (const char letter : s.arguments) arguments.push_back(argument_kind(letter));
+        items.push_back({{"number", s.number},
+                         {"name", s.name},
+                         {"arguments", arguments},
+                         {"call", fmt::format("{}({})", s.name, fmt::join(arguments, ", "))},
+                         {"status", s.status}});
+    }
     return items;
 }
 
@@ -145,7 +153,7 @@ const std::vector<Listing>& listings() {
         {"profiles", {"name", "hz", "source"}, profile_items},
         {"prices", price_columns(), price_items},
         {"steps", {"name", "meaning"}, step_items},
-        {"syscalls", {"number", "name", "status"}, syscall_items},
+        {"syscalls", {"number", "name", "status"}, syscall_items, {"number", "call", "status"}},
     };
     return all;
 }
@@ -169,7 +177,24 @@ std::string table_of(const Listing& listing, const Json& items) {
     return table.text();
 }
 
-Result<void> print_list(const std::string& what, const std::optional<std::string>& json) {
+/// The same table for a page of the manual.
+std::string markdown_of(const Listing& listing, const Json& items) {
+    const std::vector<std::string>& columns = listing.page.empty() ? listing.columns : listing.page;
+    std::string text = fmt::format("| {} |\n|", fmt::join(columns, " | "));
+    for (std::size_t i = 0; i < columns.size(); ++i) text += "---|";
+    text += "\n";
+    for (const Json& item : items) {
+        text += "|";
+        for (const std::string& key : columns) {
+            const Json& value = item.at(key);
+            text += fmt::format(" {} |", value.is_string() ? value.get<std::string>() : value.dump());
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+Result<void> print_list(const std::string& what, const std::optional<std::string>& json, bool markdown) {
     std::vector<std::string> names;
     for (const Listing& listing : listings()) {
         names.emplace_back(listing.what);
@@ -179,7 +204,7 @@ Result<void> print_list(const std::string& what, const std::optional<std::string
             const Json document = {{"schema", 1}, {"command", "list"}, {"what", what}, {"items", items}};
             return write_output("--json", *json, document.dump(2) + "\n");
         }
-        fmt::print("{}", table_of(listing, items));
+        fmt::print("{}", markdown ? markdown_of(listing, items) : table_of(listing, items));
         return {};
     }
     return fail(fmt::format("there is no list of {}", text::quoted(what)), text::suggest(what, names));
@@ -190,15 +215,17 @@ Result<void> print_list(const std::string& what, const std::optional<std::string
 int list_command(const Arguments& arguments) {
     std::vector<std::string> what;
     std::optional<std::string> json;
-    CommandLine line("list", "WHAT [--json FILE]", "Prints what there is to choose from.", kFooter);
+    bool markdown = false;
+    CommandLine line("list", "WHAT [--markdown | --json FILE]", "Prints what there is to choose from.", kFooter);
     line.values("WHAT", what, "strategies, dialects, profiles, prices, steps or syscalls", "");
     line.value("--json", json, "write the list as JSON; - for standard output", "FILE");
+    line.flag("--markdown", markdown, "print a Markdown table");
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;
     Result<void> done;
     if (what.size() != 1 || arguments.program)
         done = fail("list needs one word", "strategies, dialects, profiles, prices, steps or syscalls");
     else
-        done = print_list(what.front(), json);
+        done = print_list(what.front(), json, markdown);
     if (done) return exit_status::done;
     complain(done.error());
     return exit_status::misuse;

@@ -36,6 +36,10 @@ void RunOutputs::attach(RunRequest& request, const Scenario* scenario) {
     if (log_) log_->write(log_header(request, scenario) + "\n");
     request.log = [this](const Event& e, const Kernel& k) { take(recorder_.record(e, k)); };
     request.missed = [this](const Miss& m, const Kernel& k) { take(recorder_.record(m, k)); };
+    if (!log_) return;
+    request.called = [this](const CallNote& n, const Kernel& k) {
+        log_->write(log_line(n, recorder_.task_name(n.task, k)) + "\n");
+    };
 }
 
 void RunOutputs::take(Record record) {

@@ -18,12 +18,13 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  trapline replay race.toml --strategy inline --log race.log && trapline show race.log\n"
     "  trapline show race.log --mermaid > race.mmd\n"
+    "  trapline show long.log --calls\n"
     "  trapline show long.log --all --from 5000 --to 5100\n";
 
 struct ShowOptions {
     std::vector<std::string> files;
     std::optional<std::string> from, to, lines, trace;
-    bool columns = false, mermaid = false, all = false;
+    bool columns = false, mermaid = false, all = false, calls = false;
 };
 
 Result<void> number(const char* name, const std::optional<std::string>& given, std::uint64_t& into) {
@@ -43,7 +44,8 @@ Result<void> show(const ShowOptions& options) {
     if (auto done = number("--lines", options.lines, most); !done) return done;
     if (most == 0) return fail("--lines 0 would show nothing");
     picture.most = static_cast<std::size_t>(most);
-    if (options.mermaid && options.columns) return fail("--mermaid and --columns exclude each other");
+    if (options.mermaid + options.columns + options.calls > 1)
+        return fail("--mermaid, --columns and --calls exclude each other");
     if (options.files.size() != 1) return fail("show needs one event log", "run and replay write one with --log FILE");
 
     const auto log = read_log(options.files.front());
@@ -55,6 +57,10 @@ Result<void> show(const ShowOptions& options) {
         if (auto done = file->commit(); !done || (!options.mermaid && !options.columns)) return done;
     }
     picture.names = log->names();
+    if (options.calls) {
+        fmt::print("{}", calls(log->records, picture));
+        return {};
+    }
     fmt::print("{}", options.mermaid ? mermaid(log->records, picture) : columns(log->records, picture));
     return {};
 }
@@ -68,6 +74,7 @@ int show_command(const Arguments& arguments) {
     line.flag("--columns", options.columns, "a column for each thread, the probed byte between (default)");
     line.flag("--mermaid", options.mermaid, "a Mermaid sequence diagram");
     line.value("--trace", options.trace, "write a trace for Perfetto or chrome://tracing instead", "FILE");
+    line.flag("--calls", options.calls, "all system calls, a line each, with arguments and results");
     line.flag("--all", options.all, "also system calls, page faults and wake-ups");
     line.value("--from", options.from, "the first event to be shown", "NUMBER");
     line.value("--to", options.to, "the last event to be shown", "NUMBER");

@@ -41,6 +41,16 @@ struct Miss {
     Addr address = 0;        ///< of the probe point
 };
 
+/// What a system call was asked for, or has answered, in words. No event either; only made when somebody listens.
+struct CallNote {
+    std::uint64_t call = 0; ///< number of the event by which it was entered
+    bool returned = false;
+    Cycles time = 0; ///< virtual time of the CPU
+    std::uint32_t task = 0;
+    std::uint16_t cpu = 0;
+    std::string_view text; ///< `read(3, 0x1000, 5)`, and when it has returned `read(3, "hello", 5) = 5`
+};
+
 class Log {
   public:
     void record(Event& e) {
@@ -56,6 +66,10 @@ class Log {
     void record(const Miss& m) {
         if (miss_writer_) miss_writer_(m);
     }
+    void record(const CallNote& n) {
+        if (call_writer_) call_writer_(n);
+    }
+    [[nodiscard]] bool wants_calls() const { return static_cast<bool>(call_writer_); }
     /// Folds bytes that enter or leave the machine into the hash: input read, output written.
     void bytes(const void* data, std::size_t n);
 
@@ -63,6 +77,7 @@ class Log {
     [[nodiscard]] std::uint64_t count() const { return count_; }
     void set_writer(std::function<void(const Event&)> w) { writer_ = std::move(w); }
     void set_miss_writer(std::function<void(const Miss&)> w) { miss_writer_ = std::move(w); }
+    void set_call_writer(std::function<void(const CallNote&)> w) { call_writer_ = std::move(w); }
 
   private:
     // One multiplication to 128 bits, folded: the mixing step of wyhash and its family.
@@ -76,6 +91,7 @@ class Log {
     std::uint64_t count_ = 0;
     std::function<void(const Event&)> writer_;
     std::function<void(const Miss&)> miss_writer_;
+    std::function<void(const CallNote&)> call_writer_;
 };
 
 } // namespace trapline

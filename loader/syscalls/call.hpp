@@ -39,10 +39,10 @@ using SleepingHandler = Path<long> (*)(Call&);
 struct SyscallInfo {
     int number;
     std::string_view name;
-    std::string_view arguments; ///< one letter an argument: i int, u unsigned, x hex, p pointer, s string, f descriptor
+    std::string_view arguments; ///< a letter each: decode.cpp says which there are
     std::string_view status;    ///< "full", "partial: what is missing", "refused: ERRNO"
     PlainHandler plain = nullptr;
-    SleepingHandler sleeping = nullptr;
+    SleepingHandler sleeping = nullptr; ///< neither: refused with ENOSYS, and that is said
 };
 
 /// Ordered by number.

@@ -124,8 +124,6 @@ long sys_pidfd_getfd(Call& c) {
     return files_of(c).add(std::move(file), true, descriptor_limit(c));
 }
 
-long not_there(Call&) { return -ENOSYS; }
-
 } // namespace
 
 OrErrno<int> pid_of(Call& c, int fd) {
@@ -144,14 +142,12 @@ int open_process(Call& c, int pid, int status_flags) {
 
 std::span<const SyscallInfo> event_file_calls() {
     static constexpr SyscallInfo kCalls[] = {
-        {253, "inotify_init", "", "refused: ENOSYS", not_there},
         {282, "signalfd", "fpu", "full", sys_signalfd},
         {283, "timerfd_create", "ix", "full", sys_timerfd_create},
         {286, "timerfd_settime", "fxpp", "full", sys_timerfd_settime},
         {287, "timerfd_gettime", "fp", "full", sys_timerfd_gettime},
         {289, "signalfd4", "fpux", "full", sys_signalfd4},
-        {294, "inotify_init1", "x", "refused: ENOSYS", not_there},
-        {424, "pidfd_send_signal", "fipx", "full", sys_pidfd_send_signal},
+        {424, "pidfd_send_signal", "fSpx", "full", sys_pidfd_send_signal},
         {434, "pidfd_open", "ix", "partial: no threads", sys_pidfd_open},
         {438, "pidfd_getfd", "ffx", "full", sys_pidfd_getfd},
     };

@@ -18,5 +18,6 @@ std::span<const SyscallInfo> memory_calls();         ///< mmap, munmap, mprotect
 std::span<const SyscallInfo> process_memory_calls(); ///< process_vm_readv, process_vm_writev
 std::span<const SyscallInfo> file_calls();           ///< open, close, dup, fcntl, stat, directories, links
 std::span<const SyscallInfo> io_calls();             ///< read, write, seek, pipes, poll, select, ioctl, sendfile
+std::span<const SyscallInfo> refused_calls();        ///< what there is not, and the error it gets
 
 } // namespace trapline

@@ -181,7 +181,7 @@ std::span<const SyscallInfo> descriptor_calls() {
         {33, "dup2", "ff", "full", sys_dup2},
         {72, "fcntl", "fix", "partial: locks are always granted, no leases, no signals", sys_fcntl},
         {73, "flock", "fi", "partial: locks are always granted", sys_flock},
-        {95, "umask", "x", "full", sys_umask},
+        {95, "umask", "o", "full", sys_umask},
         {292, "dup3", "ffx", "full", sys_dup3},
         {319, "memfd_create", "sx", "partial: no huge pages", sys_memfd_create},
         {436, "close_range", "uux", "full", sys_close_range},

@@ -227,15 +227,13 @@ long sys_mincore(Call& c) {
 /// Nothing is ever swapped out: locking is already so.
 long sys_mlock(Call&) { return 0; }
 long sys_pkey_mprotect(Call& c) { return static_cast<std::int32_t>(c.args[3]) == -1 ? sys_mprotect(c) : -EINVAL; }
-long no_room(Call&) { return -ENOSPC; }
-long not_there(Call&) { return -ENOSYS; }
 
 } // namespace
 
 std::span<const SyscallInfo> memory_calls() {
     static constexpr SyscallInfo kCalls[] = {
-        {9, "mmap", "xuxxfx", "partial: no huge pages", sys_mmap},
-        {10, "mprotect", "xux", "full", sys_mprotect},
+        {9, "mmap", "xuPMfx", "partial: no huge pages", sys_mmap},
+        {10, "mprotect", "xuP", "full", sys_mprotect},
         {11, "munmap", "xu", "full", sys_munmap},
         {12, "brk", "x", "full", sys_brk},
         {25, "mremap", "xuuxx", "partial: no MREMAP_DONTUNMAP", sys_mremap},
@@ -246,12 +244,8 @@ std::span<const SyscallInfo> memory_calls() {
         {150, "munlock", "xu", "full", sys_mlock},
         {151, "mlockall", "x", "full", sys_mlock},
         {152, "munlockall", "", "full", sys_mlock},
-        {237, "mbind", "xuxpuu", "refused: ENOSYS", not_there},
-        {238, "set_mempolicy", "ipu", "refused: ENOSYS", not_there},
-        {239, "get_mempolicy", "ppuxx", "refused: ENOSYS", not_there},
         {325, "mlock2", "xux", "full", sys_mlock},
-        {329, "pkey_mprotect", "xuxi", "partial: no keys", sys_pkey_mprotect},
-        {330, "pkey_alloc", "xx", "refused: ENOSPC", no_room},
+        {329, "pkey_mprotect", "xuPi", "partial: no keys", sys_pkey_mprotect},
     };
     return kCalls;
 }

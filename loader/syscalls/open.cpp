@@ -190,9 +190,9 @@ Path<long> sys_openat2(Call& c) {
 
 std::span<const SyscallInfo> open_calls() {
     static constexpr SyscallInfo kCalls[] = {
-        {2, "open", "sxx", "full", nullptr, sys_open},
-        {85, "creat", "sx", "full", nullptr, sys_creat},
-        {257, "openat", "fsxx", "full", nullptr, sys_openat},
+        {2, "open", "sOo", "full", nullptr, sys_open},
+        {85, "creat", "so", "full", nullptr, sys_creat},
+        {257, "openat", "fsOo", "full", nullptr, sys_openat},
         {437, "openat2", "fspu", "partial: with RESOLVE_IN_ROOT absolute paths are refused", nullptr, sys_openat2},
     };
     return kCalls;

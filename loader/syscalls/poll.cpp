@@ -206,8 +206,8 @@ std::span<const SyscallInfo> poll_calls() {
     static constexpr SyscallInfo kCalls[] = {
         {7, "poll", "pui", "full", nullptr, sys_poll},
         {23, "select", "ipppp", "full", nullptr, sys_select},
-        {270, "pselect6", "ippppp", "full", nullptr, sys_pselect6},
-        {271, "ppoll", "puppu", "full", nullptr, sys_ppoll},
+        {270, "pselect6", "ipppTp", "full", nullptr, sys_pselect6},
+        {271, "ppoll", "puTpu", "full", nullptr, sys_ppoll},
     };
     return kCalls;
 }

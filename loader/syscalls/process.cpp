@@ -256,12 +256,12 @@ Path<long> waitid(Call& c) {
 }
 
 constexpr SyscallInfo kCalls[] = {
-    {SYS_execve, "execve", "spp", "full", execve},
+    {SYS_execve, "execve", "saa", "full", execve},
     {SYS_exit, "exit", "i", "full", exit_thread},
     {SYS_wait4, "wait4", "ipip", "full", nullptr, wait4},
     {SYS_exit_group, "exit_group", "i", "full", exit_group},
     {SYS_waitid, "waitid", "iipip", "full", nullptr, waitid},
-    {SYS_execveat, "execveat", "fsppi", "full", execveat},
+    {SYS_execveat, "execveat", "fsaai", "full", execveat},
 };
 
 } // namespace

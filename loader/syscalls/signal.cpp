@@ -252,19 +252,19 @@ long sigaltstack(Call& c) {
 }
 
 constexpr SyscallInfo kCalls[] = {
-    {SYS_rt_sigaction, "rt_sigaction", "ippu", "full", rt_sigaction},
+    {SYS_rt_sigaction, "rt_sigaction", "Sppu", "full", rt_sigaction},
     {SYS_rt_sigprocmask, "rt_sigprocmask", "ippu", "full", rt_sigprocmask},
     {SYS_rt_sigreturn, "rt_sigreturn", "", "full", rt_sigreturn},
     {SYS_pause, "pause", "", "full", nullptr, pause},
-    {SYS_kill, "kill", "ii", "full", kill},
+    {SYS_kill, "kill", "iS", "full", kill},
     {SYS_rt_sigpending, "rt_sigpending", "pu", "full", rt_sigpending},
-    {SYS_rt_sigtimedwait, "rt_sigtimedwait", "pppu", "full", nullptr, rt_sigtimedwait},
-    {SYS_rt_sigqueueinfo, "rt_sigqueueinfo", "iip", "full", rt_sigqueueinfo},
+    {SYS_rt_sigtimedwait, "rt_sigtimedwait", "ppTu", "full", nullptr, rt_sigtimedwait},
+    {SYS_rt_sigqueueinfo, "rt_sigqueueinfo", "iSp", "full", rt_sigqueueinfo},
     {SYS_rt_sigsuspend, "rt_sigsuspend", "pu", "full", nullptr, rt_sigsuspend},
     {SYS_sigaltstack, "sigaltstack", "pp", "partial: no SS_AUTODISARM", sigaltstack},
-    {SYS_tkill, "tkill", "ii", "full", tkill},
-    {SYS_tgkill, "tgkill", "iii", "full", tgkill},
-    {SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", "iiip", "full", rt_tgsigqueueinfo},
+    {SYS_tkill, "tkill", "iS", "full", tkill},
+    {SYS_tgkill, "tgkill", "iiS", "full", tgkill},
+    {SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", "iiSp", "full", rt_tgsigqueueinfo},
 };
 
 } // namespace

@@ -289,8 +289,8 @@ Path<long> sys_recvmmsg(Call& c) {
 std::span<const SyscallInfo> socket_message_calls() {
     static constexpr std::string_view kNoUrgent = "partial: no MSG_OOB";
     static constexpr SyscallInfo kCalls[] = {
-        {44, "sendto", "fpuxpu", kNoUrgent, nullptr, sys_sendto},
-        {45, "recvfrom", "fpuxpp", kNoUrgent, nullptr, sys_recvfrom},
+        {44, "sendto", "fbuxpu", kNoUrgent, nullptr, sys_sendto},
+        {45, "recvfrom", "fruxpp", kNoUrgent, nullptr, sys_recvfrom},
         {46, "sendmsg", "fpx", kNoUrgent, nullptr, sys_sendmsg},
         {47, "recvmsg", "fpx", kNoUrgent, nullptr, sys_recvmsg},
         {299, "recvmmsg", "fpuxp", kNoUrgent, nullptr, sys_recvmmsg},

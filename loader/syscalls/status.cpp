@@ -142,9 +142,6 @@ long put_statfs(Call& c, Addr to, const OrErrno<FileStat>& st) {
 long sys_statfs(Call& c) { return put_statfs(c, c.args[1], stat_of_path(c, AT_FDCWD, c.args[0], 0)); }
 long sys_fstatfs(Call& c) { return put_statfs(c, c.args[1], stat_of_descriptor(c, c.fd(0))); }
 
-/// Extended attributes are the host's own: labels and capabilities that mean nothing here.
-long no_attributes(Call&) { return -EOPNOTSUPP; }
-
 } // namespace
 
 std::span<const SyscallInfo> status_calls() {
@@ -155,18 +152,6 @@ std::span<const SyscallInfo> status_calls() {
         {21, "access", "si", "full", sys_access},
         {137, "statfs", "sp", "partial: a model of one disk", sys_statfs},
         {138, "fstatfs", "fp", "partial: a model of one disk", sys_fstatfs},
-        {188, "setxattr", "sspux", "refused: EOPNOTSUPP", no_attributes},
-        {189, "lsetxattr", "sspux", "refused: EOPNOTSUPP", no_attributes},
-        {190, "fsetxattr", "fspux", "refused: EOPNOTSUPP", no_attributes},
-        {191, "getxattr", "sspu", "refused: EOPNOTSUPP", no_attributes},
-        {192, "lgetxattr", "sspu", "refused: EOPNOTSUPP", no_attributes},
-        {193, "fgetxattr", "fspu", "refused: EOPNOTSUPP", no_attributes},
-        {194, "listxattr", "spu", "refused: EOPNOTSUPP", no_attributes},
-        {195, "llistxattr", "spu", "refused: EOPNOTSUPP", no_attributes},
-        {196, "flistxattr", "fpu", "refused: EOPNOTSUPP", no_attributes},
-        {197, "removexattr", "ss", "refused: EOPNOTSUPP", no_attributes},
-        {198, "lremovexattr", "ss", "refused: EOPNOTSUPP", no_attributes},
-        {199, "fremovexattr", "fs", "refused: EOPNOTSUPP", no_attributes},
         {262, "newfstatat", "fspx", "full", sys_newfstatat},
         {269, "faccessat", "fsi", "full", sys_faccessat},
         {332, "statx", "fsxxp", "partial: no birth time, no mount", sys_statx},

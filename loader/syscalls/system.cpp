@@ -117,9 +117,6 @@ long capget(Call& c) {
     return c.mm().write(c.args[1], none, bytes) ? 0 : -EFAULT;
 }
 
-long not_permitted(Call&) { return -EPERM; }
-long not_there(Call&) { return -ENOSYS; }
-
 long personality(Call& c) {
     constexpr std::uint64_t kQuery = 0xffffffff;
     return c.args[0] == 0 || (c.args[0] & kQuery) == kQuery ? 0 : -EINVAL; // PER_LINUX
@@ -128,16 +125,10 @@ long personality(Call& c) {
 constexpr SyscallInfo kCalls[] = {
     {SYS_uname, "uname", "p", "full", uname},
     {SYS_sysinfo, "sysinfo", "p", "partial: no load, no swap", sysinfo},
-    {SYS_ptrace, "ptrace", "iipp", "refused: ENOSYS", not_there},
-    {SYS_syslog, "syslog", "ipi", "refused: EPERM", not_permitted},
     {SYS_capget, "capget", "pp", "partial: no capability is held", capget},
-    {SYS_capset, "capset", "pp", "refused: EPERM", not_permitted},
     {SYS_personality, "personality", "x", "partial: PER_LINUX only", personality},
     {SYS_prctl, "prctl", "ixxxx", "partial: names, dumpable and no_new_privs", prctl},
     {SYS_arch_prctl, "arch_prctl", "ix", "partial: FS and GS", arch_prctl},
-    {SYS_sethostname, "sethostname", "pu", "refused: EPERM", not_permitted},
-    {SYS_setdomainname, "setdomainname", "pu", "refused: EPERM", not_permitted},
-    {SYS_reboot, "reboot", "xxxp", "refused: EPERM", not_permitted},
     {SYS_getrandom, "getrandom", "pux", "full", getrandom},
 };
 

@@ -121,8 +121,6 @@ long getcpu(Call& c) {
 /// Interleaving is sequentially consistent here, so there is nothing to do; only the query says so.
 long membarrier(Call& c) { return c.args[0] == 0 ? 0 : -EINVAL; }
 
-long not_there(Call&) { return -ENOSYS; }
-
 constexpr std::string_view kNoPriorities = "partial: there are no priorities";
 constexpr SyscallInfo kCalls[] = {
     {SYS_sched_yield, "sched_yield", "", "full", nullptr, sched_yield},
@@ -140,7 +138,6 @@ constexpr SyscallInfo kCalls[] = {
     {SYS_set_tid_address, "set_tid_address", "p", "full", set_tid_address},
     {SYS_getcpu, "getcpu", "pp", "full", getcpu},
     {SYS_membarrier, "membarrier", "iii", "partial: the query, which names no command", membarrier},
-    {SYS_rseq, "rseq", "puix", "refused: ENOSYS", not_there},
 };
 
 } // namespace

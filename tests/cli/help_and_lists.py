@@ -1,5 +1,6 @@
 """Help, version and lists: what somebody reads who has the command and nothing else."""
 import json
+import os
 import re
 
 import harness
@@ -67,6 +68,25 @@ class Lists(harness.CommandTest):
         shared = "trap lookup handler resumed registered unregistered page-copied text-armed text-restored"
         self.assertLessEqual({*shared.split(), "slot-taken", "slot-written", "slot-freed", "stepped"}, names("steps"))
         self.assertLessEqual({"read", "write", "mmap", "clone", "futex", "execve"}, names("syscalls"))
+
+    def test_every_system_call_of_the_kernel_is_in_the_table_once(self):
+        items = self.items("syscalls")
+        numbers = [item["number"] for item in items]
+        self.assertEqual(len(numbers), len(set(numbers)))
+        # arch/x86/entry/syscalls/syscall_64.tbl of Linux 6.18: 335 and 336 are what return probes and nop5 probes use.
+        self.assertEqual(set(numbers), {*range(337), *range(424, 470)})
+        for item in items:
+            self.assertRegex(item["status"], r"^(full|partial: .+|refused: E[A-Z]+)$", item)
+            self.assertLessEqual(len(item["arguments"]), 6, item)
+            self.assertNotIn("", item["arguments"], item)
+
+    def test_the_page_of_the_manual_is_the_table(self):
+        with open(os.path.join(self.docs(), "syscalls.md"), encoding="utf-8") as page:
+            self.assertIn(self.expect(0, "list", "syscalls", "--markdown").out, page.read(),
+                          "put the output of `trapline list syscalls --markdown` into docs/syscalls.md")
+
+    def docs(self):
+        return os.path.join(os.path.dirname(harness.scenarios), "docs")
 
 
 if __name__ == "__main__":

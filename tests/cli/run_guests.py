@@ -53,6 +53,31 @@ class FetchArguments(harness.CommandTest):
             self.refused(125, words, "run", "-p", spec, "--", self.guest("fetch"))
 
 
+class Calls(harness.CommandTest):
+    def calls(self, *command):
+        log = os.path.join(self.folder, "events.log")
+        self.expect(0, "run", "--quiet", "--log", log, "--", *command)
+        with open(log, encoding="utf-8") as file:
+            end = json.loads(file.read().splitlines()[-1])["end"]
+        return self.expect(0, "show", "--calls", log).out, end
+
+    def test_the_log_says_calls_in_words(self):
+        text, end = self.calls("/bin/sh", "-c", "echo hello; cd /nowhere/at/all || true")
+        for line in (r'write\(1, "hello\\n", 6\) = 6', r'chdir\("/nowhere/at/all"\) = -1 ENOENT', r"exit_group\(0\)",
+                     r"mmap\(0, \d+, PROT_READ\|PROT_WRITE, MAP_PRIVATE\|MAP_ANONYMOUS, -1, 0\) = 0x7[0-9a-f]+",
+                     r'openat\(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY\|O_CLOEXEC, 0\) = 3'):
+            self.assertRegex(text, rf"(?m)^ +\d+ t1 +{line}")
+        self.assertEqual(len(text.splitlines()), end["counters"]["syscalls"])
+
+    def test_a_run_that_is_written_down_is_the_same_run(self):
+        path = os.path.join(self.folder, "result.json")
+        command = ["/bin/sh", "-c", "ls / | sort | head -n 1"]
+        _, end = self.calls(*command)
+        self.expect(0, "run", "--quiet", "--json", path, "--", *command)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["log_hash"], end["log_hash"])
+
+
 class LikeTheProgram(harness.CommandTest):
     def test_output_and_exit_code_are_the_guests(self):
         result = self.expect(0, "run", "--", self.guest("two-threads"))
@@ -197,10 +222,10 @@ class Results(harness.CommandTest):
         self.race("--log", log)
         with open(log) as file:
             lines = [json.loads(line) for line in file]
-        # A line before them says what was run, one behind them how it ended; misses are no events.
+        # A line before them says what was run, one behind them how it ended; misses and words are no events.
         self.assertEqual(lines[0]["probes"], [":hot"])
         self.assertEqual(lines[-1]["end"]["probes"][0]["missed"], sum("missed" in line for line in lines))
-        events = [line for line in lines[1:-1] if "missed" not in line]
+        events = [line for line in lines[1:-1] if not line.keys() & {"missed", "called", "returned"}]
         self.assertEqual(lines[-1]["end"]["events"], len(events))
         keys = ["number", "time", "cpu", "task", "serial", "step", "object", "value", "text", "cost", "space", "frames"]
         self.assertTrue(events)
