@@ -32,8 +32,7 @@
 // Costs one trap.
 #include "boost/boosted.hpp"
 
-#include "boost/code_area.hpp"
-#include "boost/inside.hpp"
+#include "boost/copies.hpp"
 #include "probes/out_of_line.hpp"
 
 namespace trapline {
@@ -43,25 +42,12 @@ constexpr std::uint64_t kBuffer = 16; // MAX_INSN_SIZE: an instruction and a jum
 constexpr std::uint8_t kJump = 0xe9;
 constexpr std::uint64_t kJumpBytes = 5;
 
-struct Slot {
-    enum class State : std::uint8_t {
-        unknown, ///< to be measured by the first step
-        boosted,
-        stepped, ///< not to be boosted
-    };
-    Addr at = 0;
-    Addr probe = 0;
-    Uprobe* owner = nullptr;
-    State state = State::stepped;
-    bool relocated = false; ///< the copy needs no scratch register
-    bool retired = false;   ///< nobody enters it any more
-    bool shown = false;     ///< a signal frame may hold its address: it is never reused
-};
-
-struct Space {
-    CodeArea area{"[uprobes-boosted]", kBuffer};
-    std::map<Addr, Slot> slots;     // by the address of the copy
-    std::map<Addr, Slot*> of_probe; // by the address of the probe point; without retired ones
+/// Copy::state. All but the last have a copy that needs no scratch register.
+enum State : std::uint8_t {
+    kUnknown, ///< to be measured by the first step
+    kBoosted,
+    kNotBoosted,   ///< measured, and stepped for good
+    kNotRelocated, ///< not to be boosted: the copy is stepped as out of line
 };
 
 struct Stepping : Extension {
@@ -71,39 +57,28 @@ struct Stepping : Extension {
 class Boosted final : public OutOfLineStep {
   public:
     Boosted(Uprobes& layer, bool as_posted)
-        : OutOfLineStep(layer), as_posted_(as_posted),
+        : OutOfLineStep(layer), copies_(layer, "[uprobes-boosted]", kBuffer,
+                                        as_posted ? Copies::Reuse::after_grace_period : Copies::Reuse::when_empty),
           rules_(as_posted ? BoostRules::booster_2005 : layer.dialect().boost),
           enabled_(!as_posted || !layer.dialect().preemptible) {}
 
     Path<bool> start(Hit hit) override {
         Kernel& k = uprobes.kernel();
-        Slot* s = find(hit);
-        while (s == nullptr) {
-            if (Path<bool> swept = sweep(*hit.task.process->mm); swept.valid()) co_await swept;
-            Mm& mm = *hit.task.process->mm;
-            const Addr at = take(mm, hit.address);
-            if (at == 0) co_return false; // no room anywhere: the thread traps again
-            co_await k.step(hit.task, Step::slot_taken, at, hit.address);
-            s = find(hit); // another thread may have been faster
-            if (s != nullptr) {
-                spaces_[mm.id()].area.give_back(at);
-                break;
-            }
-            prepare(mm, hit, at);
-            co_await k.step(hit.task, Step::slot_written, at, hit.address);
-            s = find(hit);
-        }
-        if (s->state == Slot::State::boosted) {
-            enter_relocated(hit, s->at);
-            uprobes.under_way(hit.task, *hit.uprobe, s->at);
-            co_await k.step(hit.task, Step::jumped_back, s->at, hit.address);
+        Copy* c = copies_.of(hit);
+        if (c == nullptr)
+            c = co_await copies_.obtain(hit, Copies::Where::anywhere, [this](Mm& mm, Copy& n) { return make(mm, n); });
+        if (c == nullptr) co_return false; // no room anywhere: the thread traps again
+        if (c->state == kBoosted) {
+            enter_relocated(hit, c->at);
+            uprobes.under_way(hit.task, *hit.uprobe, c->at);
+            co_await k.step(hit.task, Step::jumped_back, c->at, hit.address);
             co_await uprobes.resume(hit, k.get(hit.task, Reg::rip));
             co_return true;
         }
-        if (s->state == Slot::State::stepped) ++uprobes.counters.fallbacks;
+        if (c->state != kUnknown) ++uprobes.counters.fallbacks;
         uprobes.begin_step(hit);
-        stepping(hit.task) = s->at;
-        s->relocated ? enter_relocated(hit, s->at) : enter(hit, s->at);
+        stepping(hit.task) = c->at;
+        c->state == kNotRelocated ? enter(hit, c->at) : enter_relocated(hit, c->at);
         co_return true;
     }
 
@@ -123,55 +98,34 @@ class Boosted final : public OutOfLineStep {
         uprobes.end_step(hit.task);
     }
 
-    Path<bool> disarmed(Mm& mm, Uprobe& u, Addr va) override {
-        auto sp = spaces_.find(mm.id());
-        if (sp == spaces_.end()) return {};
-        auto it = sp->second.of_probe.find(va);
-        if (it == sp->second.of_probe.end() || it->second->owner != &u) return {};
-        return retire(mm.id(), *it->second);
-    }
+    Path<bool> disarmed(Mm& mm, Uprobe& u, Addr va) override { return copies_.retire(mm.id(), va, u); }
 
     /// The thread is inside a copy, which its signal frame is going to show.
     void before_signal_frame(Task& t) override {
         Kernel& k = uprobes.kernel();
         Mm& mm = *t.process->mm;
         const Addr rip = k.get(t, Reg::rip);
-        Slot* s = slot_at(mm.id(), rip);
-        if (s == nullptr) return;
+        Copy* c = copies_.at(mm.id(), rip);
+        if (c == nullptr) return;
         if (!uprobes.dialect().leaks_step) {
             uprobes.not_under_way(t); // at its start it runs again, handlers and all, as after a fault out of line
-            k.set(t, Reg::rip, s->probe + (rip - s->at));
+            k.set(t, Reg::rip, c->probe + (rip - c->at));
             return;
         }
-        if (!s->shown) mm.fetch().watch(s->at);
-        s->shown = true;
-        if (rip == s->at) uprobes.set_aside(t, s->at);
+        if (!c->shown) copies_.watch(mm, *c, c->at);
+        c->shown = true;
+        if (rip == c->at) uprobes.set_aside(t, c->at);
     }
 
     /// A copy whose address has been shown is entered: perhaps by the return from a signal handler.
     Path<bool> fetch(Task& t, Addr va) override {
-        const Slot* s = slot_at(t.process->mm->id(), va);
-        if (s != nullptr && s->at == va && s->shown) uprobes.under_way(t, *s->owner, va);
+        const Copy* c = copies_.at(t.process->mm->id(), va);
+        if (c != nullptr && c->at == va && c->shown) uprobes.under_way(t, *c->owner, va);
         return {};
     }
 
-    void duplicated(Mm& parent, Mm& child) override {
-        auto from = spaces_.find(parent.id());
-        if (from == spaces_.end()) return;
-        Space& to = spaces_[child.id()];
-        to.area = from->second.area.duplicate(child);
-        uprobes.counters.vmas_added += to.area.pages();
-        to.slots = from->second.slots;
-        for (auto& [at, s] : to.slots) {
-            if (!s.retired) to.of_probe[s.probe] = &s;
-            if (s.shown) child.fetch().watch(at);
-        }
-    }
-
-    void forget(Mm& mm) override {
-        spaces_.erase(mm.id());
-        last_ = nullptr;
-    }
+    void duplicated(Mm& parent, Mm& child) override { copies_.duplicated(parent, child); }
+    void forget(Mm& mm) override { copies_.forget(mm); }
 
   private:
     Addr& stepping(Task& t) {
@@ -180,139 +134,44 @@ class Boosted final : public OutOfLineStep {
         return static_cast<Stepping&>(*u.strategy).copy;
     }
 
-    Slot* find(const Hit& hit) {
-        const std::uint32_t id = hit.task.process->mm->id();
-        if (last_ != nullptr && last_->probe == hit.address && last_mm_ == id && last_->owner == hit.uprobe)
-            return last_;
-        auto sp = spaces_.find(id);
-        if (sp == spaces_.end()) return nullptr;
-        auto it = sp->second.of_probe.find(hit.address);
-        if (it == sp->second.of_probe.end()) return nullptr;
-        if (it->second->owner != hit.uprobe) { // the text has been mapped anew: another instruction
-            it->second->retired = true;
-            sp->second.of_probe.erase(it);
-            last_ = nullptr;
-            return nullptr;
-        }
-        last_mm_ = id;
-        return last_ = it->second;
-    }
-
-    Slot* slot_at(std::uint32_t mm, Addr inside) {
-        auto sp = spaces_.find(mm);
-        if (sp == spaces_.end()) return nullptr;
-        auto it = sp->second.slots.find(inside & ~(kBuffer - 1));
-        return it == sp->second.slots.end() ? nullptr : &it->second;
-    }
-
-    Addr take(Mm& mm, Addr text) {
-        CodeArea& area = spaces_[mm.id()].area;
-        const std::size_t pages = area.pages();
-        const Addr at = area.take(mm, text);
-        uprobes.counters.vmas_added += area.pages() - pages;
-        uprobes.counters.xol_slots_used = std::max<std::uint64_t>(uprobes.counters.xol_slots_used, area.taken());
-        return at;
-    }
-
     /// Writes the copy, and the jump back where the kernel knows the length beforehand.
-    void prepare(Mm& mm, const Hit& hit, Addr at) {
-        Uprobe& u = *hit.uprobe;
-        Space& sp = spaces_[mm.id()];
+    bool make(Mm& mm, Copy& c) {
+        const Uprobe& u = *c.owner;
         const Boost boost = boostable(u.bytes, rules_);
         const std::uint64_t length = u.copy.length;
-        const auto moved = relocated(u.bytes, hit.address, at);
+        const auto moved = relocated(u.bytes, c.probe, c.at);
         const bool possible =
-            enabled_ && boost.possible() && moved && reaches(at + length + kJumpBytes, hit.address + length);
-        Slot& s = sp.slots[at] = Slot{at, hit.address, &u, Slot::State::stepped, possible, false, false};
-        sp.of_probe[hit.address] = &s;
-        sp.area.write(mm, at, std::span(possible ? *moved : u.copy.bytes).first(length));
-        if (!possible) return;
-        if (rules_ == BoostRules::linux_6_12)
-            boost_slot(mm, s, length);
-        else
-            s.state = Slot::State::unknown;
+            enabled_ && boost.possible() && moved && reaches(c.at + length + kJumpBytes, c.probe + length);
+        c.state = possible ? kUnknown : kNotRelocated;
+        copies_.write(mm, c.at, std::span(possible ? *moved : u.copy.bytes).first(length));
+        if (possible && rules_ == BoostRules::linux_6_12) boost_copy(mm, c, length);
+        return true;
     }
 
-    void boost_slot(Mm& mm, Slot& s, std::uint64_t length) {
-        const Addr at = s.at + length;
-        spaces_[mm.id()].area.write(mm, at, rel32_branch(kJump, at, s.probe + length));
-        s.state = Slot::State::boosted;
+    void boost_copy(Mm& mm, Copy& c, std::uint64_t length) {
+        const Addr at = c.at + length;
+        copies_.write(mm, at, rel32_branch(kJump, at, c.probe + length));
+        c.state = kBoosted;
     }
 
     /// The first step has ended at `behind`. True: the jump back has been written.
     bool measure(const Hit& hit, Addr copy, Addr behind) {
         Mm& mm = *hit.task.process->mm;
-        Slot* s = slot_at(mm.id(), copy);
-        if (s == nullptr || s->owner != hit.uprobe || s->state != Slot::State::unknown) return false;
-        s->state = Slot::State::stepped;
+        Copy* c = copies_.at(mm.id(), copy);
+        if (c == nullptr || c->owner != hit.uprobe || c->state != kUnknown) return false;
+        c->state = kNotBoosted;
         if (rules_ == BoostRules::linux_2_6_32 && hit.uprobe->copy.post == PostFix::absolute) {
-            s->state = Slot::State::boosted; // a jump or return that needs no correction: it never comes back here
+            c->state = kBoosted; // a jump or return that needs no correction: it never comes back here
             return false;
         }
         if (behind <= copy || behind - copy + kJumpBytes >= kBuffer) return false;
-        boost_slot(mm, *s, behind - copy);
+        boost_copy(mm, *c, behind - copy);
         return true;
     }
 
-    Path<bool> retire(std::uint32_t mm, Slot& s) {
-        Kernel& k = uprobes.kernel();
-        const Addr at = s.at, probe = s.probe;
-        s.retired = true;
-        spaces_[mm].of_probe.erase(probe);
-        last_ = nullptr;
-        Task& actor = k.actor();
-        co_await k.step(actor, Step::slot_retired, at, probe);
-        if (as_posted_) {
-            co_await k.step(actor, Step::grace_period, at, probe);
-        } else {
-            count_look(uprobes);
-            co_await k.step(actor, Step::threads_checked, at, probe);
-        }
-        if (!free_slot(mm, at)) co_return false;
-        co_await k.step(actor, Step::slot_freed, at, probe);
-        co_return true;
-    }
-
-    /// Gives retired copies back that no thread is inside any more. An empty path: there is nothing to look for.
-    Path<bool> sweep(Mm& mm) {
-        auto sp = spaces_.find(mm.id());
-        if (sp == spaces_.end()) return {};
-        for (const auto& [at, s] : sp->second.slots)
-            if (s.retired && !s.shown) return sweep_slots(mm.id());
-        return {};
-    }
-
-    Path<bool> sweep_slots(std::uint32_t mm) {
-        Kernel& k = uprobes.kernel();
-        Task& actor = k.actor();
-        count_look(uprobes);
-        co_await k.step(actor, Step::threads_checked, 0, 0);
-        std::vector<Addr> retired;
-        for (const auto& [at, s] : spaces_[mm].slots)
-            if (s.retired && !s.shown) retired.push_back(at);
-        for (Addr at : retired)
-            if (free_slot(mm, at)) co_await k.step(actor, Step::slot_freed, at, 0);
-        co_return true;
-    }
-
-    bool free_slot(std::uint32_t mm, Addr at) {
-        auto sp = spaces_.find(mm);
-        if (sp == spaces_.end()) return false; // the process has ended
-        auto it = sp->second.slots.find(at);
-        if (it == sp->second.slots.end() || !it->second.retired) return false;
-        if (!as_posted_ && (it->second.shown || anyone_inside(uprobes.kernel(), mm, at, at + kBuffer))) return false;
-        sp->second.slots.erase(it);
-        sp->second.area.give_back(at);
-        last_ = nullptr;
-        return true;
-    }
-
-    const bool as_posted_;
+    Copies copies_;
     const BoostRules rules_;
     const bool enabled_;
-    std::map<std::uint32_t, Space> spaces_; // by Mm::id
-    Slot* last_ = nullptr;                  // the slot that was asked for last, in the address space last_mm_
-    std::uint32_t last_mm_ = 0;
 };
 
 } // namespace
