@@ -23,7 +23,7 @@ struct Pushed {
 } // namespace
 
 NopCall::Space& NopCall::space(Mm& mm) {
-    return spaces_.try_emplace(mm.id(), CodeArea(std::string(kName), kPageSize)).first->second;
+    return spaces_.try_emplace(mm.id(), uprobes.kernel(), CodeArea(std::string(kName), kPageSize)).first->second;
 }
 
 bool NopCall::may_become_call(const Uprobe& u, Addr va) const {
@@ -56,11 +56,8 @@ bool NopCall::is_call(Mm& mm, Addr va) {
 }
 
 /// The site, if it still is this probe's and the lock has not been broken meanwhile.
-Site* NopCall::ours(std::uint32_t id, const Mm& mm, const Uprobe& u, Addr va, std::uint64_t turn) {
-    auto it = spaces_.find(id);
-    if (it == spaces_.end() || !it->second.lock.holds(turn)) return nullptr;
-    Site* s = uprobes.site(const_cast<Mm&>(mm), va);
-    return s != nullptr && s->armed && s->uprobe == &u ? s : nullptr;
+Site* NopCall::ours(std::uint32_t id, const Uprobe& u, Addr va, const TextLock::Turn& turn) {
+    return turn.held() ? armed_site(uprobes, id, va, u) : nullptr;
 }
 
 Addr NopCall::reachable_trampoline(Mm& mm, Addr va) {
@@ -104,10 +101,10 @@ Path<bool> NopCall::optimise(Hit hit) {
     const std::uint32_t id = mm.id();
     Uprobe& u = *hit.uprobe;
     const Addr va = hit.address;
-    const std::uint64_t turn = co_await space(mm).lock.take(k);
-    const StillOurs still = [this, id, &mm, &u, va, turn] {
+    const TextLock::Turn turn = co_await space(mm).lock.take();
+    const StillOurs still = [this, id, &mm, &u, va, &turn] {
         std::uint8_t byte = 0;
-        return ours(id, mm, u, va, turn) != nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
+        return ours(id, u, va, turn) != nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
     };
     bool done = false;
     if (still()) { // otherwise another thread has done it, or the probe has gone
@@ -121,7 +118,6 @@ Path<bool> NopCall::optimise(Hit hit) {
         else
             failed_.insert(&u);
     }
-    if (auto it = spaces_.find(id); it != spaces_.end()) it->second.lock.give_back(k, turn);
     co_return done;
 }
 
@@ -135,8 +131,8 @@ Path<bool> NopCall::take_back(Mm& mm, Uprobe& u, Addr va) {
     Kernel& k = uprobes.kernel();
     const std::uint32_t id = mm.id();
     const bool interrupts = space(mm).lock.busy() && k.atomic();
-    const std::uint64_t turn = co_await space(mm).lock.take(k);
-    const StillOurs still = [this, id, &mm, &u, va, turn] { return ours(id, mm, u, va, turn) != nullptr; };
+    const TextLock::Turn turn = co_await space(mm).lock.take();
+    const StillOurs still = [this, id, &mm, &u, va, &turn] { return ours(id, u, va, turn) != nullptr; };
     const std::vector<std::uint8_t> tail = form_.left_tail(u);
     if (still()) {
         std::vector<std::uint8_t> text(form_.size);
@@ -151,7 +147,6 @@ Path<bool> NopCall::take_back(Mm& mm, Uprobe& u, Addr va) {
         TextPage* page = left && still() ? uprobes.text_page(mm, va) : nullptr;
         if (page != nullptr) page->displaces(va, form_.left_head(u));
     }
-    if (auto it = spaces_.find(id); it != spaces_.end()) it->second.lock.give_back(k, turn);
     co_return true;
 }
 
@@ -226,7 +221,8 @@ void NopCall::duplicated(Mm& parent, Mm& child) {
     if (from == spaces_.end() || !form_.child_has_trampoline) return;
     CodeArea area = from->second.area.duplicate(child);
     uprobes.counters.vmas_added += area.pages();
-    spaces_.try_emplace(child.id(), std::move(area)).first->second.trampolines = from->second.trampolines;
+    spaces_.try_emplace(child.id(), uprobes.kernel(), std::move(area)).first->second.trampolines =
+        from->second.trampolines;
 }
 
 void NopCall::forget(Mm& mm) {

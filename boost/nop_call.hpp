@@ -46,7 +46,7 @@ class NopCall final : public WithFallback {
 
   private:
     struct Space {
-        explicit Space(CodeArea a) : area(std::move(a)) {}
+        Space(Kernel& kernel, CodeArea a) : area(std::move(a)), lock(kernel) {}
         CodeArea area;
         std::vector<Addr> trampolines; // newest first; stays when the program has unmapped one (facts 7.5)
         TextLock lock;
@@ -62,7 +62,7 @@ class NopCall final : public WithFallback {
     Addr new_trampoline(Mm& mm, Addr va);
     bool is_call(Mm& mm, Addr va);
     static bool in_trampoline(const Mm& mm, Addr va);
-    Site* ours(std::uint32_t mm, const Mm& memory, const Uprobe& u, Addr va, std::uint64_t turn);
+    Site* ours(std::uint32_t mm, const Uprobe& u, Addr va, const TextLock::Turn& turn);
 
     const NopForm form_;
     std::map<std::uint32_t, Space> spaces_; // by Mm::id

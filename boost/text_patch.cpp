@@ -20,6 +20,12 @@ bool patch(Uprobes& u, Mm& mm, Addr va, std::span<const std::uint8_t> bytes, con
 
 } // namespace
 
+Site* armed_site(Uprobes& uprobes, std::uint32_t mm, Addr va, const Uprobe& u) {
+    Space* space = uprobes.space(mm);
+    Site* s = space != nullptr ? uprobes.site(*space->mm, va) : nullptr;
+    return s != nullptr && s->armed && s->uprobe == &u ? s : nullptr;
+}
+
 Path<bool> write_over_breakpoint(Uprobes& u, Mm& mm, Addr va, std::vector<std::uint8_t> bytes, StillOurs ours) {
     Kernel& k = u.kernel();
     Task& actor = k.actor();
@@ -47,18 +53,43 @@ Path<bool> write_back_tail(Uprobes& u, Mm& mm, Addr va, std::vector<std::uint8_t
     co_return true;
 }
 
-Path<std::uint64_t> TextLock::take(Kernel& kernel) {
-    while (holder_ != 0 && !kernel.atomic()) {
-        Task& actor = kernel.actor();
-        (void)co_await kernel.sleep(actor, &waiters_, ~0ull, false);
-    }
-    co_return holder_ = ++last_;
+TextLock::~TextLock() {
+    state_->gone = true;
+    kernel_.wake(state_->waiters);
 }
 
-void TextLock::give_back(Kernel& kernel, std::uint64_t number) {
-    if (!holds(number)) return;
-    holder_ = 0;
-    kernel.wake(waiters_, 1);
+Path<TextLock::Turn> TextLock::take() { return wait(kernel_, state_); }
+
+Path<TextLock::Turn> TextLock::wait(Kernel& kernel, std::shared_ptr<State> state) {
+    while (state->holder != 0 && !state->gone && !kernel.atomic()) {
+        Task& actor = kernel.actor();
+        (void)co_await kernel.sleep(actor, &state->waiters, ~0ull, false);
+    }
+    Turn turn;
+    turn.kernel_ = &kernel;
+    turn.number_ = state->holder = ++state->last;
+    turn.state_ = std::move(state);
+    co_return turn;
+}
+
+TextLock::Turn::Turn(Turn&& other) noexcept
+    : kernel_(other.kernel_), state_(std::move(other.state_)), number_(other.number_) {}
+
+TextLock::Turn& TextLock::Turn::operator=(Turn&& other) noexcept {
+    if (this == &other) return *this;
+    give_back();
+    kernel_ = other.kernel_;
+    state_ = std::move(other.state_);
+    number_ = other.number_;
+    return *this;
+}
+
+void TextLock::Turn::give_back() {
+    if (held()) {
+        state_->holder = 0;
+        kernel_->wake(state_->waiters, 1);
+    }
+    state_ = nullptr;
 }
 
 } // namespace trapline

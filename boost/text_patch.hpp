@@ -14,9 +14,13 @@
 #include "probes/uprobes.hpp"
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace trapline {
+
+/// The probe's site at `va`, while it is armed there; nullptr also when the address space has gone.
+Site* armed_site(Uprobes& uprobes, std::uint32_t mm, Addr va, const Uprobe& u);
 
 /// Asked after every step: false when the place is gone or somebody else's, and nothing more must be written.
 using StillOurs = std::function<bool()>;
@@ -27,18 +31,45 @@ Path<bool> write_over_breakpoint(Uprobes& uprobes, Mm& mm, Addr va, std::vector<
 Path<bool> write_back_tail(Uprobes& uprobes, Mm& mm, Addr va, std::vector<std::uint8_t> tail, StillOurs ours);
 
 /// What serialises changes of one address space's text: its mmap lock, for writing. Whoever cannot sleep (a path that
-/// runs at once) breaks it, and the one who held it writes nothing more.
+/// runs at once) breaks it, and the one who held it writes nothing more. A thread that dies gives it back; when the
+/// address space goes, all who wait for it are woken.
 class TextLock {
+    struct State {
+        std::uint64_t holder = 0, last = 0;
+        bool gone = false;
+        WaitQueue waiters;
+    };
+
   public:
-    /// The path is done when the lock is the caller's; its number has to be given back.
-    Path<std::uint64_t> take(Kernel& kernel);
-    void give_back(Kernel& kernel, std::uint64_t number);
-    [[nodiscard]] bool busy() const { return holder_ != 0; }
-    [[nodiscard]] bool holds(std::uint64_t number) const { return holder_ == number; }
+    explicit TextLock(Kernel& kernel) : kernel_(kernel) {}
+    ~TextLock();
+    TextLock(const TextLock&) = delete;
+    TextLock& operator=(const TextLock&) = delete;
+
+    /// Holds the lock while it lives.
+    class Turn {
+      public:
+        Turn() = default;
+        Turn(Turn&& other) noexcept;
+        Turn& operator=(Turn&& other) noexcept;
+        ~Turn() { give_back(); }
+        [[nodiscard]] bool held() const { return state_ != nullptr && !state_->gone && state_->holder == number_; }
+
+      private:
+        friend class TextLock;
+        void give_back();
+        Kernel* kernel_ = nullptr;
+        std::shared_ptr<State> state_;
+        std::uint64_t number_ = 0;
+    };
+    /// The path is done when the lock is the caller's, or there is nothing to lock any more.
+    Path<Turn> take();
+    [[nodiscard]] bool busy() const { return state_->holder != 0; }
 
   private:
-    std::uint64_t holder_ = 0, last_ = 0;
-    WaitQueue waiters_;
+    static Path<Turn> wait(Kernel& kernel, std::shared_ptr<State> state);
+    Kernel& kernel_;
+    std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 } // namespace trapline
