@@ -1,6 +1,7 @@
 #include "boost/catalogue.hpp"
 
 #include "boost/boosted.hpp"
+#include "boost/jump.hpp"
 #include "boost/nops.hpp"
 
 #include <array>
@@ -20,6 +21,10 @@ constexpr std::array kStrategies = {
                  make_boosted},
     StrategyInfo{"boosted-as-posted", "the booster of 2005: its list, and a wait that user code walks around",
                  "seed 002", make_boosted_as_posted},
+    StrategyInfo{"jump", "a jump to a detour replaces five or more bytes: no trap",
+                 "djprobe 2007; Linux 2.6.34 for kprobes", make_jump},
+    StrategyInfo{"jump-as-posted", "the same with a wait that user code walks around", "djprobe 2007",
+                 make_jump_as_posted},
     StrategyInfo{"nop5", "a nop of five bytes becomes a call to a trampoline and a system call", "Linux 6.18",
                  make_nop5},
     StrategyInfo{"nop10", "a longer nop: the call steps over the red zone first", "Linux, July 2026", make_nop10},

@@ -21,6 +21,7 @@ class WithFallback : public Strategy {
     Path<bool> finish(Hit hit) override { return fallback_->finish(hit); }
     void abort(const Hit& hit) override { fallback_->abort(hit); }
     int accepts(const Uprobe& u) override { return fallback_->accepts(u); }
+    Path<bool> arming(Mm& mm, Uprobe& u, Addr va) override { return fallback_->arming(mm, u, va); }
     Path<bool> armed(Mm& mm, Site& s) override { return fallback_->armed(mm, s); }
     Path<bool> disarming(Mm& mm, Site& s) override { return fallback_->disarming(mm, s); }
     Path<bool> disarmed(Mm& mm, Uprobe& u, Addr va) override { return fallback_->disarmed(mm, u, va); }

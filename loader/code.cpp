@@ -1,6 +1,7 @@
 #include "loader/code.hpp"
 
 #include "loader/byte_source.hpp"
+#include "loader/host_inode.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -225,6 +226,12 @@ Result<CodeMap> read_code(int fd, const std::string& name) {
     settle(unnamed);
     add_apart(out.functions, std::move(unnamed));
     return out;
+}
+
+Result<CodeMap> read_code(const Inode& file) {
+    const auto* of_host = dynamic_cast<const HostInode*>(&file);
+    if (of_host == nullptr) return fail(file.name + ": is no file of the host's");
+    return read_code(of_host->descriptor(), file.name);
 }
 
 } // namespace trapline

@@ -8,6 +8,7 @@
 // than in proportion to the file's size, whatever it says.
 #pragma once
 
+#include "emu/mm/inode.hpp"
 #include "loader/elf.hpp"
 
 #include <string>
@@ -36,5 +37,7 @@ struct CodeMap {
 
 /// Reads an open x86-64 program or library. An Error for anything else, as read_elf has it.
 Result<CodeMap> read_code(int fd, const std::string& name);
+/// The same for a file that the machine has open. An Error for what is no file of the host's.
+Result<CodeMap> read_code(const Inode& file);
 
 } // namespace trapline

@@ -16,7 +16,7 @@ HostInode::~HostInode() { flush(); }
 
 std::uint64_t HostInode::size() const {
     struct stat st {};
-    return ::fstat(any(), &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
+    return ::fstat(descriptor(), &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
 }
 
 void HostInode::adopt(HostFd fd) {

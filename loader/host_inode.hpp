@@ -19,13 +19,14 @@ class HostInode final : public Inode {
     [[nodiscard]] std::uint64_t size() const override;
     /// Uses `fd` from now on for what the descriptors at hand cannot do: reading, or writing back.
     void adopt(HostFd fd);
+    /// A descriptor of the file, for reading if there is one.
+    [[nodiscard]] int descriptor() const { return reader_ ? reader_.get() : writer_.get(); }
 
   protected:
     bool fill(std::uint64_t index, std::uint8_t* page) override;
     void write_back(std::uint64_t index, const std::uint8_t* page) override;
 
   private:
-    [[nodiscard]] int any() const { return reader_ ? reader_.get() : writer_.get(); }
     HostFd reader_, writer_; // one of them at least; `writer_` only beside a reader that cannot write
     bool reader_writes_ = false;
 };

@@ -15,6 +15,10 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     s.uprobe = &u;
     s.address = va;
 
+    if (Path<bool> first = strategy_->arming(mm, u, va); first.valid()) {
+        co_await first;
+        if (space(id) == nullptr) co_return true; // the process has ended meanwhile
+    }
     Task& actor = kernel_.actor();
     auto& page = space(id)->pages[page_floor(va)];
     if (!page || !page->mapped()) {

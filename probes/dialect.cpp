@@ -64,6 +64,7 @@ constexpr Dialect fixed() {
     d.most_returns = 0;
     d.returns_by_place = true;
     d.copies_trampoline = true;
+    d.detour_keeps_rip = false;
     d.shows_faults = true;
     return d;
 }

@@ -57,6 +57,8 @@ struct Dialect {
     bool preemptible;
     /// fork gives the child the trampoline page that its text may call (6.18 does not: facts 7.7).
     bool copies_trampoline = false;
+    /// What a handler does to RIP is ignored where a jump has replaced the breakpoint (kprobes: Documentation/trace).
+    bool detour_keeps_rip = true;
     /// Fetch arguments show every fault; otherwise numbers are 0, and some strings are those of other arguments.
     bool shows_faults = false;
 };

@@ -52,6 +52,9 @@ class Strategy {
     // Around the life of a probe.
     /// Can this instruction be probed this way at all? 0 or a negative errno; asked once, after the dialect's rules.
     virtual int accepts(const Uprobe&) { return 0; }
+    /// An int3 is about to be written at `va` for `uprobe`: what was patched over that place goes first. An empty path:
+    /// nothing.
+    virtual Path<bool> arming(Mm&, Uprobe&, Addr /*va*/) { return {}; }
     /// The int3 stands at `site`: more text may be patched now, step by step. An empty path: nothing more.
     virtual Path<bool> armed(Mm&, Site&) { return {}; }
     /// The int3 is about to go from `site`: whatever else was patched goes first. An empty path: nothing.

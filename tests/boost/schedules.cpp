@@ -3,6 +3,7 @@
 // TRAPLINE_SCHEDULES in the environment says how many for each strategy and kernel (10,000 by hand; fewer in CI).
 #include "scenarios/run.hpp"
 
+#include <array>
 #include <cstdlib>
 #include <doctest/doctest.h>
 
@@ -31,6 +32,7 @@ RunRequest mixed_work(const std::string& strategy, const std::string& kernel) {
     return r;
 }
 
+constexpr std::array kStrategies = {"boosted", "jump"};
 constexpr std::uint64_t kPasses = 12; // of each probe point: three threads, four rounds
 
 void check_unharmed(const RunReport& r) {
@@ -46,7 +48,7 @@ void check_unharmed(const RunReport& r) {
 TEST_SUITE("boost/schedules") {
 
     TEST_CASE("no schedule changes what a probed program computes, and none loses a hit") {
-        for (const char* strategy : {"boosted"})
+        for (const char* strategy : kStrategies)
             for (const char* kernel : {"linux-6.18", "uprobes-2010"}) {
                 RunRequest request = mixed_work(strategy, kernel);
                 for (std::uint64_t seed = 1; seed <= schedules(); ++seed) {
@@ -67,7 +69,7 @@ TEST_SUITE("boost/schedules") {
     }
 
     TEST_CASE("probes that come and go while the program runs leave it unharmed") {
-        for (const char* strategy : {"boosted"})
+        for (const char* strategy : kStrategies)
             for (const char* kernel : {"linux-6.18", "uprobes-2010"}) {
                 RunRequest request = mixed_work(strategy, kernel);
                 // Two tracers, each with probes of its own that it takes out and puts back twice.

@@ -46,6 +46,10 @@ expect 0 'alone 2' ./looks-at-maps
 expect 0 'alone 2' ./looks-at-maps munmap
 expect 0 '1' ./fills-memory
 expect 0 '1 2 55' ./self-modify
+expect 0 '105 105' ./jump-middle
+expect 0 '12' ./jump-signal
+expect 0 '89 89 89 6 7' ./jump-text
+expect 0 '63 9' ./jump-threads
 expect 139 '' ./jump0
 expect 139 '' ./overflow
 expect 124 '' timeout 0.2 ./forever
