@@ -88,6 +88,7 @@ Kernel::Sleep Kernel::sleep(Task& t, WaitQueue* queue, Cycles deadline, bool int
     scheduler_.leave(t);
     t.state = Task::State::blocked;
     switch_wanted_ = true;
+    if (t.held != nullptr) wake(*t.held);
     if (interruptible && ends_sleep(t)) wake(t, Wake::signal); // it came before the sleep
     return {t};
 }
@@ -105,12 +106,23 @@ void Kernel::wake(Task& t, Wake reason) {
 
 void Kernel::make_ready(Task& t) {
     sync_clock();
-    if (t.process != nullptr && t.process->stop_signal != 0) { // it goes on when its process does
+    const bool stopped = t.process != nullptr && t.process->stop_signal != 0; // it goes on when its process does
+    if (stopped || (t.held != nullptr && !t.path.valid())) {
         t.state = Task::State::stopped;
         return;
     }
     if (turn_end_ != ~0ull) turn_end_ = 0; // it was reckoned without this task
     scheduler_.ready(t, current_ != nullptr && current_->alive() ? scheduler_.now(*current_) : scheduler_.global_now());
+}
+
+void Kernel::hold(Task& t, WaitQueue& at_rest) {
+    t.held = &at_rest;
+    if (t.state == Task::State::ready && !t.path.valid()) halt(t);
+}
+
+void Kernel::release(Task& t) {
+    t.held = nullptr;
+    if (t.state == Task::State::stopped) make_ready(t);
 }
 
 unsigned Kernel::wake(WaitQueue& q, unsigned n) {
@@ -163,7 +175,8 @@ bool Kernel::finish(Task& t) {
         bury(t);
         return false;
     }
-    if (t.process->stop_signal != 0 && t.state == Task::State::ready) halt(t); // others may have been stopped meanwhile
+    // It, or all of its process, may have been stopped meanwhile.
+    if ((t.process->stop_signal != 0 || t.held != nullptr) && t.state == Task::State::ready) halt(t);
     return t.state == Task::State::ready;
 }
 
@@ -227,6 +240,7 @@ void Kernel::run_task(Task& t, const Choice& turn) {
         deliver(t);
         if (!finish(t)) return;
     }
+    if (std::exchange(t.owes_step, false) && !begin_trap(t, vector::debug)) return; // it was stopped in between
     const std::uint64_t end = cpu_->retired() + turn.budget;
     while (!switch_wanted_ && !stop_requested_) {
         const std::uint64_t retired = cpu_->retired();
@@ -238,6 +252,7 @@ void Kernel::run_task(Task& t, const Choice& turn) {
         if (const Cycles clock = scheduler_.now(t); due > clock) left = std::min(left, due - clock);
         Exit e = cpu_->run(std::min(left, kHostSlice));
         sync_clock();
+        if (!t.alive()) return; // of a trap that the engine's callback served, and its process may be gone
         if (t.user_time >= t.cpu_deadline || t.process->user_time >= t.process->cpu_deadline)
             syscalls_->cpu_time_used(t);
         if (e.kind == Exit::Kind::budget && left > kHostSlice) {

@@ -162,6 +162,10 @@ class Kernel final : private TrapService {
     void wake(Task& t, Wake reason = Wake::woken);
     /// Wakes up to `n` sleepers; returns how many.
     unsigned wake(WaitQueue& q, unsigned n = ~0u);
+    /// Keeps a task from executing: in user mode it stops now, on a kernel path at its end. It is at rest when it is
+    /// not ready: stopped, or asleep in the kernel. `at_rest` is woken then.
+    void hold(Task& t, WaitQueue& at_rest);
+    void release(Task& t);
     /// The task that runs now; while none does, a stand-in for the machine itself (serial number 0).
     Task& actor() { return current_ != nullptr ? *current_ : machine_; }
     /// Runs a path to its end now; its steps are events, but nobody else can run at them.

@@ -116,6 +116,7 @@ void Kernel::bury(Task& t) {
     t.resume_point = nullptr;
     t.path = {}; // first: what it waits for must not wake it any more
     switch_wanted_ |= &t == current_;
+    if (WaitQueue* others = std::exchange(t.held, nullptr)) wake(*others);
     if (!t.is_tracer) {
         if (syscalls_ != nullptr) syscalls_->task_exit(t);
         if (observer_ != nullptr) observer_->task_exit(t);
@@ -184,6 +185,7 @@ void Kernel::executed(Task& t, std::shared_ptr<Mm> mm) {
     if (loaded_ == &t) cpu_->load(*t.context);
     for (SigAction& a : p.actions)
         if (a.handler != sig::handler_ignore) a = SigAction{};
+    t.owes_step = false;
     t.alt_stack = {};
     t.clear_child_tid = 0;
     t.robust_list = 0;

@@ -149,6 +149,7 @@ void Kernel::halt(Task& t) {
     scheduler_.leave(t);
     t.state = Task::State::stopped;
     switch_wanted_ |= &t == current_;
+    if (t.held != nullptr) wake(*t.held);
 }
 
 /// Tasks in user mode stop now, those on a kernel path when it ends or when they are woken.
