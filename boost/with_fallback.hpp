@@ -26,6 +26,7 @@ class WithFallback : public Strategy {
     Path<bool> disarming(Mm& mm, Site& s) override { return fallback_->disarming(mm, s); }
     Path<bool> disarmed(Mm& mm, Uprobe& u, Addr va) override { return fallback_->disarmed(mm, u, va); }
     void duplicated(Mm& parent, Mm& child) override { fallback_->duplicated(parent, child); }
+    void task_created(Task& parent, Task& child) override { fallback_->task_created(parent, child); }
     Path<bool> breakpoint(Task& t, Addr va) override { return fallback_->breakpoint(t, va); }
     Path<bool> syscall(Task& t) override { return fallback_->syscall(t); }
     Path<bool> fetch(Task& t, Addr va) override { return fallback_->fetch(t, va); }

@@ -161,7 +161,20 @@ void Uprobes::destroyed(Mm& mm) {
     if (mm.id() < spaces_.size()) spaces_[mm.id()] = nullptr;
 }
 
-void Uprobes::task_created(Task& parent, Task& child) { returns_.inherit(parent, child); }
+void Uprobes::task_created(Task& parent, Task& child) {
+    returns_.inherit(parent, child);
+    if (!dialect_.leaks_step && parent.probe != nullptr) {
+        // Made by the system call that is being stepped: it begins behind it. Otherwise it has TF, and stands in a
+        // slot.
+        const Utask& u = utask(parent);
+        if (u.active != nullptr) {
+            if (!u.user_trap_flag) kernel_.set_trap_flag(child, false);
+            kernel_.set(child, Reg::rip, u.address + u.active->copy.length);
+            hide_step(Hit{child, u.active, u.address}, u.address + u.active->copy.length);
+        }
+    }
+    strategy_->task_created(parent, child);
+}
 
 void Uprobes::executed(Task& t) {
     if (!dialect_.per_process) return;

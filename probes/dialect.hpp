@@ -37,6 +37,9 @@ struct Dialect {
     int breakpoint_error;
     /// pushf and syscall show the TF and the address of a step to the program (facts 4c: not fixed).
     bool leaks_step;
+    /// The step trap of a system call comes one instruction late (the kernel leaves by iret, which lets one instruction
+    /// go before TF acts), so what stands behind the copy runs there, too. Measured on Linux 6.18.44.
+    bool late_syscall_step;
     /// The XOL area is not in /proc/PID/maps: "simply not exporting the information" (seed 001).
     bool hides_area = false;
     [[nodiscard]] XolArea::Place area_place() const {

@@ -4,6 +4,9 @@
 #include <algorithm>
 
 namespace trapline {
+namespace {
+Path<bool> one_more_instruction() { co_return true; }
+} // namespace
 
 Path<bool> Uprobes::breakpoint(Task& t) {
     Mm& mm = *t.process->mm;
@@ -14,7 +17,12 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     if (Path<bool> own = strategy_->breakpoint(t, va); own.valid()) co_return co_await own;
     Utask& u = utask(t);
     confirm(t);
-    if (u.active != nullptr) end_step(t); // it was stepping in place and met the int3 that another thread put back
+    if (u.active != nullptr && u.address != va) { // the step trap is late, and the next instruction is probed, too
+        ++counters.step_traps;
+        strategy_->abort(Hit{t, u.active, u.address});
+    } else if (u.active != nullptr) {
+        end_step(t); // it was stepping in place and met the int3 that another thread put back
+    }
     u.trapped_at = kernel_.now(t);
     ++counters.breakpoint_traps;
 
@@ -73,6 +81,8 @@ Path<bool> Uprobes::single_step(Task& t) {
         confirm(t);
         return {};
     }
+    if (dialect_.late_syscall_step && u.active->flow == Flow::system && !std::exchange(u.step_delayed, true))
+        return one_more_instruction();
     ++counters.step_traps;
     const Hit hit{t, u.active, u.address};
     // In place, a rep string instruction traps after each iteration with RIP still on it: it has not completed.
@@ -101,6 +111,7 @@ void Uprobes::begin_step(const Hit& hit, bool trap_flag) {
     u.user_trap_flag = kernel_.trap_flag(hit.task);
     u.active = hit.uprobe;
     u.address = hit.address;
+    u.step_delayed = false;
     if (trap_flag) kernel_.set_trap_flag(hit.task, true);
 }
 

@@ -50,6 +50,10 @@ bool OutOfLineStep::fix_up(const Hit& hit, Addr copy) {
     const Addr delta = hit.address - copy;
     const Addr rip = k.get(hit.task, Reg::rip);
     const PostFix post = hit.uprobe->copy.post;
+    // A system call that went elsewhere: the return from a signal handler.
+    if (hit.uprobe->flow == Flow::system && !uprobes.dialect().late_syscall_step &&
+        rip != copy + hit.uprobe->copy.length)
+        return true;
     if (post == PostFix::shift || post == PostFix::popf) {
         k.set(hit.task, Reg::rip, rip + delta);
         return true;

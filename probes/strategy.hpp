@@ -64,6 +64,8 @@ class Strategy {
     virtual Path<bool> disarmed(Mm&, Uprobe&, Addr /*va*/) { return {}; }
     /// A child has a copy of the parent's address space.
     virtual void duplicated(Mm& /*parent*/, Mm& /*child*/) {}
+    /// A thread, or a process's first one, is about to start.
+    virtual void task_created(Task& /*parent*/, Task& /*child*/) {}
 
     // Traps and fetches in the strategy's own code. An empty path: not this strategy's.
     /// An int3 at `va`, before it is looked up as a probe point; RIP is past it.
@@ -99,6 +101,7 @@ struct StrategyInfo {
 
 // strategies/*.cpp
 std::unique_ptr<Strategy> make_inline(Uprobes& u);
+std::unique_ptr<Strategy> make_inline_stop(Uprobes& u);
 std::unique_ptr<Strategy> make_xol(Uprobes& u);
 std::unique_ptr<Strategy> make_xol_owned(Uprobes& u);
 std::unique_ptr<Strategy> make_xol_page(Uprobes& u);

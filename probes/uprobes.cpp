@@ -106,6 +106,8 @@ int Uprobes::analyse(Uprobe& u) {
     const std::optional<Outline> shape = outline(u.bytes);
     if (!copy || !shape) return enoexec;
     u.copy = *copy;
+    // Linux copies all that it has read: what stands behind the instruction matters when a step trap comes late.
+    std::copy(u.bytes.begin() + u.copy.length, u.bytes.end(), u.copy.bytes.begin() + u.copy.length);
     u.rep_string = shape->rep_string;
     u.flow = flow(*shape);
     if (const int refused = strategy_->accepts(u); refused != 0) return refused;

@@ -38,6 +38,8 @@ expect 0 '1' ./own-int3
 expect 0 'ok' ./kinds
 expect 0 'child 1 parent 1' ./fork-hot
 expect 0 '7 0' ./munmap-text
+expect 0 'child parent' ./fork-inside
+expect 0 '200' ./vfork-hot
 expect 0 '1 2' ./exec-self
 expect 0 '10 42' ./segv-handler
 expect 0 '40' ./blocked-threads

@@ -22,11 +22,14 @@ import time
 
 from common import SKIP, Account, Elf, Live, Trapline, copy_into, in_parallel, instructions, libraries, skip
 
-# Programs whose output a probe of the live kernel changes: hits are compared, the exit and the output are not.
+# Programs whose output a probe of the live kernel changes: hits are compared, the exit and the output are not, with these
+# strategies.
 NOT_COMPARED = {
-    "kinds-xchg-r8": "Linux emulates 49 90 as a nop, so the program sees wrong registers; trapline does not imitate that",
-    "kinds-syscall": "the step trap of a syscall comes one instruction late, so the instruction behind it, here a ret, "
-                     "runs in the slot, too, and the program ends somewhere else",
+    # Linux emulates 49 90 as a nop, so the program sees wrong registers; neither strategy emulates anything.
+    "kinds-xchg-r8": ("xol", "inline"),
+    # The step trap of a syscall comes one instruction late, behind the ret. Out of line that is the ret in the slot, and
+    # the fix-up leads nowhere; in place it is the right one.
+    "kinds-syscall": ("inline",),
 }
 
 
@@ -205,7 +208,7 @@ def compare(account, case, live, run, where):
                 account.equal(ours["missed"], 0, f"{what}: missed of {label}")
         else:
             account.equal(ours["hits"] + ours["missed"], kernel["hits"], f"{what}: hits and missed of {label}")
-    if case.name not in NOT_COMPARED:
+    if strategy not in NOT_COMPARED.get(case.name, ()):
         account.equal((run.code, run.stdout), (live.code_of_program, live.stdout), f"{what}: exit and output")
 
 
