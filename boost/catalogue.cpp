@@ -10,6 +10,8 @@ namespace trapline {
 namespace {
 constexpr std::array kStrategies = {
     StrategyInfo{"inline", "lift the int3, single-step in place, put it back", "seeds 003 and 004", make_inline},
+    StrategyInfo{"inline-stop", "the same with every other thread of the process stopped meanwhile", "seed 000",
+                 make_inline_stop},
     StrategyInfo{"xol", "single-step a copy in a slot of the XOL area, a slot per hit", "seed 004; Linux since 3.5",
                  make_xol},
     StrategyInfo{"xol-owned", "single-step a copy in a slot of the probe point's own, stolen when all are taken",

@@ -14,60 +14,53 @@
 // threads that step at once disturb each other: the one that is done puts the int3 back under the other, which traps
 // again. A thread forked while the window is open inherits it. Costs two traps and two text writes, with a TLB flush on
 // every CPU.
-#include "probes/uprobes.hpp"
+#include "probes/strategies/inline.hpp"
 
 namespace trapline {
-namespace {
 
-class InlineStep final : public Strategy {
-  public:
-    using Strategy::Strategy;
+Path<bool> InlineStep::start(Hit hit) {
+    uprobes.begin_step(hit);
+    if (lift(hit)) co_await uprobes.kernel().step(hit.task, Step::text_restored, hit.address);
+    co_return true;
+}
 
-    Path<bool> start(Hit hit) override {
-        Mm& mm = *hit.task.process->mm;
-        uprobes.begin_step(hit);
-        Site* s = uprobes.site(mm, hit.address);
-        TextPage* page = uprobes.text_page(mm, hit.address);
-        if (s != nullptr && s->armed && page != nullptr) {
-            page->lift(hit.address);
-            uprobes.watch(mm, *s, true);
-            uprobes.count_text_write();
-            co_await uprobes.kernel().step(hit.task, Step::text_restored, hit.address);
-        }
-        co_return true;
-    }
+Path<bool> InlineStep::finish(Hit hit) {
+    Kernel& k = uprobes.kernel();
+    const Addr next = k.get(hit.task, Reg::rip);
+    uprobes.hide_step(hit, next);
+    const bool users = uprobes.end_step(hit.task);
+    co_await k.step(hit.task, Step::stepped, next);
+    if (lower(*hit.task.process->mm, hit.address)) co_await k.step(hit.task, Step::text_armed, hit.address);
+    co_await uprobes.resume(hit, next);
+    co_return !users;
+}
 
-    Path<bool> finish(Hit hit) override {
-        Kernel& k = uprobes.kernel();
-        const Addr next = k.get(hit.task, Reg::rip);
-        uprobes.hide_step(hit, next);
-        const bool users = uprobes.end_step(hit.task);
-        co_await k.step(hit.task, Step::stepped, next);
-        if (rearm(hit)) co_await k.step(hit.task, Step::text_armed, hit.address);
-        co_await uprobes.resume(hit, next);
-        co_return !users;
-    }
+void InlineStep::abort(const Hit& hit) {
+    uprobes.end_step(hit.task);
+    if (lower(*hit.task.process->mm, hit.address)) uprobes.kernel().note(hit.task, Step::text_armed, hit.address);
+}
 
-    void abort(const Hit& hit) override {
-        uprobes.end_step(hit.task);
-        if (rearm(hit)) uprobes.kernel().note(hit.task, Step::text_armed, hit.address);
-    }
+bool InlineStep::lift(const Hit& hit) {
+    Mm& mm = *hit.task.process->mm;
+    Site* s = uprobes.site(mm, hit.address);
+    TextPage* page = uprobes.text_page(mm, hit.address);
+    if (s == nullptr || !s->armed || page == nullptr) return false;
+    page->lift(hit.address);
+    uprobes.watch(mm, *s, true);
+    uprobes.count_text_write();
+    return true;
+}
 
-  private:
-    bool rearm(const Hit& hit) {
-        Mm& mm = *hit.task.process->mm;
-        Site* s = uprobes.site(mm, hit.address);
-        TextPage* page = uprobes.text_page(mm, hit.address);
-        // Unregistered in the meantime, or another thread has put it back already.
-        if (s == nullptr || !s->armed || page == nullptr || !page->lifted(hit.address)) return false;
-        page->lower(hit.address);
-        uprobes.watch(mm, *s, false);
-        uprobes.count_text_write();
-        return true;
-    }
-};
-
-} // namespace
+bool InlineStep::lower(Mm& mm, Addr address) {
+    Site* s = uprobes.site(mm, address);
+    TextPage* page = uprobes.text_page(mm, address);
+    // Unregistered in the meantime, or another thread has put it back already.
+    if (s == nullptr || !s->armed || page == nullptr || !page->lifted(address)) return false;
+    page->lower(address);
+    uprobes.watch(mm, *s, false);
+    uprobes.count_text_write();
+    return true;
+}
 
 std::unique_ptr<Strategy> make_inline(Uprobes& u) { return std::make_unique<InlineStep>(u); }
 

@@ -146,7 +146,7 @@ class Compare(harness.CommandTest):
 
     def test_the_race_with_every_strategy(self):
         rows = self.rows(0, self.scenario("missed-probe/two-cpus.toml"))
-        self.assertEqual(list(rows)[:2], ["inline", "xol"])
+        self.assertEqual(list(rows)[0], "inline")
         inline, xol = rows["inline"], rows["xol"]
         self.assertEqual((inline["executions"], inline["hits"], inline["missed"], inline["repeated"]), (2, 1, 1, 0))
         self.assertEqual((xol["executions"], xol["hits"], xol["missed"], xol["repeated"]), (2, 2, 0, 0))
