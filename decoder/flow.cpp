@@ -46,6 +46,14 @@ Flow flow(const Outline& insn) {
     }
 }
 
+bool condition_holds(uint8_t condition, uint64_t flags) {
+    const auto flag = [flags](unsigned bit) { return (flags >> bit & 1) != 0; };
+    const bool carry = flag(0), parity = flag(2), zero = flag(6), sign = flag(7), overflow = flag(11);
+    const bool less = sign != overflow;
+    const bool pairs[] = {overflow, carry, zero, carry || zero, sign, parity, less, less || zero};
+    return pairs[condition >> 1 & 7] != ((condition & 1) != 0); // an odd one is the opposite of its neighbour
+}
+
 std::string_view name(Flow flow) {
     switch (flow) {
     case Flow::sequential:

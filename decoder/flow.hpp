@@ -24,6 +24,10 @@ enum class Flow : uint8_t {
 
 Flow flow(const Outline& insn);
 
+/// Does the condition hold under these EFLAGS? The low four bits of the opcode of a conditional jump, set or move.
+/// Source: SDM volume 1, "EFLAGS Condition Codes".
+bool condition_holds(uint8_t condition, uint64_t flags);
+
 /// The kind in words, for messages: "relative call".
 std::string_view name(Flow flow);
 
