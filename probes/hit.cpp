@@ -151,7 +151,9 @@ void Uprobes::before_fault_signal(Task& t) {
 void Uprobes::before_signal_frame(Task& t) { strategy_->before_signal_frame(t); }
 
 bool Uprobes::holds_signals(const Task& t) {
-    return t.probe != nullptr && (static_cast<const Utask&>(*t.probe).active != nullptr || strategy_->holds_signals(t));
+    if (t.probe == nullptr) return false;
+    const bool stepping = static_cast<const Utask&>(*t.probe).active != nullptr;
+    return stepping ? strategy_->steps_hold_signals() : strategy_->holds_signals(t);
 }
 
 Path<bool> Uprobes::syscall(Task& t) {

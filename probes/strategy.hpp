@@ -79,6 +79,8 @@ class Strategy {
     virtual void before_fault_signal(Task&) {}
     virtual void before_signal_frame(Task&) {}
     virtual bool holds_signals(const Task&) { return false; }
+    /// While a step is in progress, too, unless the strategy has no such care.
+    virtual bool steps_hold_signals() { return true; }
 
     /// The page of slots that the strategy has in the address space, made if need be: the trampoline of return probes
     /// goes into its slot 0. nullptr: it has none, and the layer makes one.
@@ -102,6 +104,8 @@ struct StrategyInfo {
 // strategies/*.cpp
 std::unique_ptr<Strategy> make_inline(Uprobes& u);
 std::unique_ptr<Strategy> make_inline_stop(Uprobes& u);
+std::unique_ptr<Strategy> make_stack(Uprobes& u);
+std::unique_ptr<Strategy> make_stack_as_posted(Uprobes& u);
 std::unique_ptr<Strategy> make_xol(Uprobes& u);
 std::unique_ptr<Strategy> make_xol_owned(Uprobes& u);
 std::unique_ptr<Strategy> make_xol_page(Uprobes& u);

@@ -247,6 +247,16 @@ void Mm::replace_frame(Addr a, FrameNo frame) {
     cpu_.flush_tlb_of(table_.root());
 }
 
+bool Mm::lift_no_execute(Addr a) {
+    if ((table_.get(a) & (pte::present | pte::no_execute)) != (pte::present | pte::no_execute)) return false;
+    Pte* slot = table_.slot(a);
+    *slot = (*slot & ~pte::no_execute) | pte::volatile_text;
+    frames_.mark_code(pte::frame(*slot));
+    fetch_.flush_page(a);
+    cpu_.flush_tlb_of(table_.root());
+    return true;
+}
+
 bool Mm::map_reserved(FrameNo frame) {
     Pte* slot = table_.slot(kReservedPage);
     if (slot == nullptr) return false;

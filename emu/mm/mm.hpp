@@ -88,6 +88,9 @@ class Mm {
     [[nodiscard]] FrameNo frame_at(Addr a) const;
     /// Maps `frame` at `a` in place of what is there, keeping the protection; takes over one reference to `frame`.
     void replace_frame(Addr a, FrameNo frame);
+    /// Takes the no-execute bit out of the entry of a page that is present, whatever its VMA allows. It comes back when
+    /// the entry is made anew (mprotect, a copy on write). False: it was not set.
+    bool lift_no_execute(Addr a);
     [[nodiscard]] FetchMap& fetch() { return fetch_; }
     /// Maps `frame` at kReservedPage, execute and read, outside every VMA: no system call can see, move or unmap it.
     /// Takes over one reference. Not inherited by fork. False: RAM is full.

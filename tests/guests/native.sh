@@ -52,6 +52,11 @@ expect 0 '105 105' ./jump-middle
 expect 0 '12' ./jump-signal
 expect 0 '89 89 89 6 7' ./jump-text
 expect 0 '63 9' ./jump-threads
+expect 0 '2 0' ./small-stack
+expect 0 '2 0' ./small-stack data
+expect 0 '0' ./live-stack
+expect 0 '0' ./live-stack executable
+expect 0 'refused' ./runs-its-stack
 expect 139 '' ./jump0
 expect 139 '' ./overflow
 expect 124 '' timeout 0.2 ./forever
