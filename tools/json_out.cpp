@@ -1,5 +1,6 @@
 #include "tools/json_out.hpp"
 
+#include <cmath>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -100,21 +101,48 @@ std::string run_json(const RunRequest& request, const std::string& schedule, con
 
 std::string compare_json(const std::vector<CompareRow>& rows) {
     Json document = {{"schema", 1}, {"command", "compare"}, {"rows", Json::array()}};
-    for (const CompareRow& row : rows)
-        document["rows"].push_back({{"strategy", row.strategy},
-                                    {"executions", row.executions},
-                                    {"hits", row.hits},
-                                    {"missed", row.missed},
-                                    {"repeated", row.repeated},
-                                    {"verdict", row.verdict},
-                                    {"traps_per_hit", row.traps_per_hit()},
-                                    {"cycles_per_hit", row.cycles_per_hit()},
-                                    {"pages_copied", row.pages_copied},
-                                    {"vmas_added", row.vmas_added},
-                                    {"notes", row.notes},
-                                    {"traps", row.traps},
-                                    {"cycles", row.cycles},
-                                    {"token", row.token}});
+    for (const CompareRow& row : rows) {
+        Json out = {{"strategy", row.strategy},
+                    {"executions", row.total(Count::executions)},
+                    {"hits", row.total(Count::hits)},
+                    {"missed", row.total(Count::missed)},
+                    {"repeated", row.total(Count::repeated)},
+                    {"verdict", row.verdict},
+                    {"traps_per_hit", row.per_hit(Count::traps)},
+                    {"cycles_per_hit", row.per_hit(Count::cycles)},
+                    {"pages_copied", row.total(Count::pages)},
+                    {"vmas_added", row.total(Count::vmas)},
+                    {"notes", row.notes},
+                    {"traps", row.total(Count::traps)},
+                    {"cycles", row.total(Count::cycles)},
+                    {"text_writes", row.total(Count::text_writes)},
+                    {"ipis", row.total(Count::ipis)},
+                    {"restarts", row.total(Count::restarts)},
+                    {"fallbacks", row.total(Count::fallbacks)},
+                    {"instructions", row.total(Count::instructions)},
+                    {"virtual_cycles", row.total(Count::total_cycles)},
+                    {"runs", row.runs},
+                    {"runs_with_miss", row.runs_with_miss},
+                    {"noticed", row.noticed},
+                    {"token", row.token}};
+        // In millionths, because numbers are whole.
+        if (row.probeable) out["probeable_ppm"] = std::llround(*row.probeable * 1e6);
+        for (const auto& [profile, cost] : row.nanoseconds_per_hit)
+            out["nanoseconds_per_hit"][profile] = std::llround(cost.mean());
+        if (row.runs > 1) {
+            const auto extremes = [](const Spread& s) {
+                return Json::array({std::llround(s.least), std::llround(s.most)});
+            };
+            out["spread"] = {{"executions", extremes(row[Count::executions])},
+                             {"hits", extremes(row[Count::hits])},
+                             {"missed", extremes(row[Count::missed])},
+                             {"repeated", extremes(row[Count::repeated])},
+                             {"traps_per_hit", extremes(row.traps_per_hit)},
+                             {"cycles_per_hit", extremes(row.cycles_per_hit)},
+                             {"virtual_cycles", extremes(row[Count::total_cycles])}};
+        }
+        document["rows"].push_back(std::move(out));
+    }
     return written(document);
 }
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "scenarios/run.hpp"
-#include "tools/compare_row.hpp"
+#include "tools/compare/row.hpp"
 
 #include <string>
 #include <string_view>

@@ -37,25 +37,6 @@ struct ReplayOptions {
     bool tap = false, github = false;
 };
 
-/// The runs that a scenario asks for with one strategy; empty when only a search can answer it.
-std::vector<RunRequest> requests(const ReadyScenario& ready, const std::string& strategy) {
-    const RunRequest once = ready.request(strategy);
-    const auto& explore = ready.scenario.explore;
-    if (!explore || ready.scenario.run.schedule_line != 0) return {once};
-    using Method = ExploreSection::Method;
-    if (explore->method != Method::random && explore->method != Method::pct) return {};
-    std::vector<RunRequest> all;
-    for (std::uint64_t i = 0; i < explore->runs; ++i) {
-        const std::uint64_t seed = explore->seed + i;
-        all.push_back(once);
-        if (explore->method == Method::random)
-            all.back().schedule = SchedulePolicy(policy::Random{seed});
-        else
-            all.back().schedule = SchedulePolicy(policy::Pct{explore->depth, seed});
-    }
-    return all;
-}
-
 class Replay {
   public:
     explicit Replay(const ReplayOptions& options) : options_(options) {}
@@ -136,7 +117,7 @@ class Replay {
             rows += strategies_.empty() ? ready.strategies().size() : strategies_.size();
         if (rows != 1)
             return wrong({*given + ": one file holds one run", "name one scenario and one --strategy", {}, 0});
-        if (!token_ && !options_.machine.schedule && requests(scenarios_.front(), "").size() != 1)
+        if (!token_ && !options_.machine.schedule && scenarios_.front().requests("").size() != 1)
             return wrong({*given + ": one file holds one run", "choose one with --schedule or --token", {}, 0});
         auto outputs = RunOutputs::open(options_.outputs);
         if (!outputs) return wrong(outputs.error());
@@ -145,7 +126,7 @@ class Replay {
     }
 
     ResultRow run(const ReadyScenario& ready, const std::string& strategy) {
-        std::vector<RunRequest> runs = requests(ready, strategy);
+        std::vector<RunRequest> runs = ready.requests(strategy);
         const bool scheduled = token_ || options_.machine.schedule;
         if (scheduled) runs = {ready.request(strategy)};
         if (runs.empty()) {

@@ -41,6 +41,24 @@ RunRequest ReadyScenario::request(std::string_view strategy) const {
     return request;
 }
 
+std::vector<RunRequest> ReadyScenario::requests(std::string_view strategy) const {
+    const RunRequest once = request(strategy);
+    const auto& explore = scenario.explore;
+    if (!explore || scenario.run.schedule_line != 0) return {once};
+    using Method = ExploreSection::Method;
+    if (explore->method != Method::random && explore->method != Method::pct) return {};
+    std::vector<RunRequest> all;
+    for (std::uint64_t i = 0; i < explore->runs; ++i) {
+        const std::uint64_t seed = explore->seed + i;
+        all.push_back(once);
+        if (explore->method == Method::random)
+            all.back().schedule = SchedulePolicy(policy::Random{seed});
+        else
+            all.back().schedule = SchedulePolicy(policy::Pct{explore->depth, seed});
+    }
+    return all;
+}
+
 Result<ReadyScenario> ready_scenario(const std::string& file, const std::string& guests) {
     auto scenario = read_scenario(file, vocabulary());
     if (!scenario) return tl::make_unexpected(scenario.error());

@@ -28,6 +28,9 @@ struct ReadyScenario {
     [[nodiscard]] std::vector<std::string> strategies() const;
     /// The one run that follows the scenario's schedule. The request refers to `input`.
     [[nodiscard]] RunRequest request(std::string_view strategy) const;
+    /// All runs: that one, or one for each seed where the scenario samples schedules; empty when only a search can
+    /// answer it.
+    [[nodiscard]] std::vector<RunRequest> requests(std::string_view strategy) const;
 };
 
 /// Reads the file and finds its program.
