@@ -23,6 +23,8 @@ ProcessState::ProcessState() {
 std::unique_ptr<ProcessState> ProcessState::for_child() const {
     auto child = std::make_unique<ProcessState>();
     child->limits = limits;
+    child->nice = nice;
+    child->barriers = barriers;
     child->arguments = arguments;
     child->arguments_end = arguments_end;
     child->environment = environment;

@@ -27,7 +27,9 @@ struct ProcessState final : Extension {
     Cycles children_user = 0;                   ///< of children that were waited for
     std::array<SignalTimer, 3> interval_timers; ///< ITIMER_REAL (and alarm), ITIMER_VIRTUAL, ITIMER_PROF
     std::map<int, SignalTimer> timers;          ///< timer_create's, by id
-    bool executed = false;                      ///< since it was forked: setpgid by the parent is too late
+    int nice = 0;
+    std::uint32_t barriers = 0; ///< membarrier's commands that were registered for
+    bool executed = false;      ///< since it was forked: setpgid by the parent is too late
 
     /// What a child of fork starts with.
     [[nodiscard]] std::unique_ptr<ProcessState> for_child() const;

@@ -33,15 +33,23 @@ Path<bool> System::syscall(Task& t) {
         result = info->plain(call);
     } else if (info != nullptr && info->sleeping != nullptr) {
         result = co_await info->sleeping(call);
-    } else if (refused_.insert(number).second) {
-        const std::string text = info != nullptr ? std::string(name) : std::to_string(number);
-        const std::string line = fmt::format("trapline: system call {} is not modelled: the guest gets ENOSYS\n", text);
-        (void)!::write(standard_.err, line.data(), line.size());
+    } else {
+        say_refused(number, info);
     }
     if (told) tell(t, event, true, decode_call(call, info, result));
     kernel_.log().bytes(&result, sizeof result);
     if (call.sets_result) kernel_.set(t, Reg::rax, static_cast<std::uint64_t>(result));
     co_return true;
+}
+
+void System::say_refused(std::uint64_t number, const SyscallInfo* info) {
+    constexpr std::size_t kMost = 10; // a program that tries all of them must not drown its own words
+    if (refused_.size() > kMost || !refused_.insert(number).second) return;
+    std::string line = "trapline: further system calls that are not modelled are not named\n";
+    if (refused_.size() <= kMost)
+        line = fmt::format("trapline: system call {} is not modelled: the guest gets ENOSYS\n",
+                           info != nullptr ? std::string(info->name) : std::to_string(number));
+    (void)!::write(standard_.err, line.data(), line.size());
 }
 
 void System::tell(const Task& t, std::uint64_t event, bool returned, const std::string& text) {

@@ -21,6 +21,7 @@
 namespace trapline {
 
 class FileTable;
+struct SyscallInfo;
 
 /// The host descriptors that are the guest's standard input, output and error.
 struct StandardFiles {
@@ -62,6 +63,7 @@ class System final : public SyscallHandler {
     std::function<void(int stream, std::span<const std::uint8_t>)> output;
 
   private:
+    void say_refused(std::uint64_t number, const SyscallInfo* info);
     void tell(const Task& t, std::uint64_t event, bool returned, const std::string& text);
     Kernel& kernel_;
     Sandbox sandbox_;

@@ -169,8 +169,8 @@ std::string stat_text(Io& io, Process& p, Task& t) {
         if (v.name == "[stack]") stack_top = s.stack_pointer;
     std::string out = fmt::format("{} ({}) {} {} {} {} 0 -1 4194304 0 0 0 0 ", t.tid, thread_name(t),
                                   state_letter(io, t), parent_of(p), p.group, p.session);
-    out += fmt::format("{} 0 {} 0 20 0 {} 0 0 {} {} {} 1 1 {} 0 0 ", user, children, p.tasks.size(),
-                       p.mm->mapped_bytes(), p.mm->resident(), s.limits[RLIMIT_RSS].soft, stack_top);
+    out += fmt::format("{} 0 {} 0 {} {} {} 0 0 {} {} {} 1 1 {} 0 0 ", user, children, 20 + s.nice, s.nice,
+                       p.tasks.size(), p.mm->mapped_bytes(), p.mm->resident(), s.limits[RLIMIT_RSS].soft, stack_top);
     out += fmt::format("{} {} {} {} 0 0 0 {} {} 0 0 0 0 0 0 0 {} {} {} {} {} 0\n", t.pending.set() & 0x7fffffff,
                        t.blocked_signals & 0x7fffffff, mask_of(p, is_ignored) & 0x7fffffff,
                        mask_of(p, is_caught) & 0x7fffffff, p.exit_signal, t.cpu < 0 ? 0 : t.cpu, p.mm->program_break(),

@@ -48,6 +48,7 @@ long execute(Call& c, ExecRequest request, Addr args, Addr environment) {
     // POSIX timers go, the interval timer stays (execve(2)).
     drop_timers(c.kernel, c.process(), false);
     s.executed = true;
+    s.barriers = 0;
     c.kernel.executed(c.task, program->mm);
     enter_program(c.kernel, c.task, *program);
     c.sets_result = false;

@@ -146,8 +146,9 @@ constexpr SyscallInfo kCalls[] = {
     say(331, "pkey_free", "i"),
     say(333, "io_pgetevents", "xiipTp"),
     enosys(334, "rseq", "puix"),
-    say(335, "uretprobe", ""),
-    say(336, "uprobe", ""),
+    // Linux 6.11 and 6.18: what the trampolines of probes call (probes/returns.cpp). Anybody else who does is wrong.
+    {335, "uretprobe", "", "partial: for probes' trampolines; SIGILL for others", refuse<ENOSYS>},
+    {336, "uprobe", "", "partial: for probes' trampolines; ENXIO for others", refuse<ENXIO>},
     enosys(425, "io_uring_setup", "up"),
     say(426, "io_uring_enter", "fuuxpu"),
     say(427, "io_uring_register", "fipu"),

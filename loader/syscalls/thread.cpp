@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -107,9 +108,55 @@ long sched_rr_get_interval(Call& c) {
     return c.mm().put(c.args[1], to_timespec(c.kernel.nanoseconds(RoundRobin::kSlice))) ? 0 : -EFAULT;
 }
 
-/// Nice values are not kept. getpriority answers 20 - nice, so that no answer is negative.
-long getpriority(Call&) { return 20; }
-long setpriority(Call& c) { return static_cast<int>(c.args[2]) >= 0 ? 0 : -EACCES; }
+/// The processes that getpriority and setpriority mean: one, a group, or all of the one user.
+OrErrno<std::vector<Process*>> whose_priority(const Call& c) {
+    const int who = static_cast<int>(c.args[1]);
+    std::vector<Process*> found;
+    for (const auto& [pid, p] : c.kernel.processes()) {
+        bool meant = false;
+        switch (static_cast<int>(c.args[0])) {
+        case PRIO_PROCESS:
+            meant = who == 0 ? p.get() == &c.process() : pid == who;
+            break;
+        case PRIO_PGRP:
+            meant = p->group == (who == 0 ? c.process().group : who);
+            break;
+        case PRIO_USER:
+            meant = who == 0;
+            break;
+        default:
+            return tl::make_unexpected(-EINVAL);
+        }
+        if (meant && !p->zombie) found.push_back(p.get());
+    }
+    if (found.empty()) return tl::make_unexpected(-ESRCH);
+    return found;
+}
+
+/// Nice values are kept, and no scheduler looks at them. The answer is 20 - nice, so that none is negative.
+long getpriority(Call& c) {
+    const auto processes = whose_priority(c);
+    if (!processes) return processes.error();
+    int best = 19;
+    for (Process* p : *processes) best = std::min(best, state_of(*p).nice);
+    return 20 - best;
+}
+
+/// To be nicer is free; less nice than before takes a privilege that the guest does not have.
+long setpriority(Call& c) {
+    const auto processes = whose_priority(c);
+    if (!processes) return processes.error();
+    const int wanted = std::clamp(static_cast<int>(c.args[2]), -20, 19);
+    long result = 0;
+    for (Process* p : *processes) {
+        ProcessState& s = state_of(*p);
+        if (wanted < s.nice)
+            result = -EACCES;
+        else
+            s.nice = wanted;
+    }
+    return result;
+}
 
 long getcpu(Call& c) {
     const auto cpu = static_cast<std::uint32_t>(std::max(c.task.cpu, 0));
@@ -118,14 +165,42 @@ long getcpu(Call& c) {
     return 0;
 }
 
-/// Interleaving is sequentially consistent here, so there is nothing to do; only the query says so.
-long membarrier(Call& c) { return c.args[0] == 0 ? 0 : -EINVAL; }
+/// Interleaving is sequentially consistent here, so there is nothing to do but to answer as Linux does.
+long membarrier(Call& c) {
+    constexpr std::uint32_t kGlobal = MEMBARRIER_CMD_GLOBAL, kGlobalExpedited = MEMBARRIER_CMD_GLOBAL_EXPEDITED,
+                            kRegisterGlobal = MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
+                            kPrivate = MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+                            kRegisterPrivate = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+                            kSync = MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+                            kRegisterSync = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
+    if (c.args[1] != 0) return -EINVAL;
+    std::uint32_t& registered = state_of(c.process()).barriers;
+    switch (const auto command = static_cast<std::uint32_t>(c.args[0])) {
+    case MEMBARRIER_CMD_QUERY:
+        return kGlobal | kGlobalExpedited | kRegisterGlobal | kPrivate | kRegisterPrivate | kSync | kRegisterSync;
+    case kGlobal:
+    case kGlobalExpedited:
+        return 0;
+    case kRegisterGlobal:
+    case kRegisterPrivate:
+    case kRegisterSync:
+        registered |= command;
+        return 0;
+    case kPrivate:
+        return (registered & kRegisterPrivate) != 0 ? 0 : -EPERM;
+    case kSync:
+        return (registered & kRegisterSync) != 0 ? 0 : -EPERM;
+    default:
+        return -EINVAL;
+    }
+}
 
+constexpr std::string_view kNice = "partial: kept for a process, and without effect";
 constexpr std::string_view kNoPriorities = "partial: there are no priorities";
 constexpr SyscallInfo kCalls[] = {
     {SYS_sched_yield, "sched_yield", "", "full", nullptr, sched_yield},
-    {SYS_getpriority, "getpriority", "ii", kNoPriorities, getpriority},
-    {SYS_setpriority, "setpriority", "iii", kNoPriorities, setpriority},
+    {SYS_getpriority, "getpriority", "ii", kNice, getpriority},
+    {SYS_setpriority, "setpriority", "iii", kNice, setpriority},
     {SYS_sched_setparam, "sched_setparam", "ip", kNoPriorities, sched_setparam},
     {SYS_sched_getparam, "sched_getparam", "ip", kNoPriorities, sched_getparam},
     {SYS_sched_setscheduler, "sched_setscheduler", "iip", kNoPriorities, sched_setscheduler},
@@ -137,7 +212,7 @@ constexpr SyscallInfo kCalls[] = {
     {SYS_sched_getaffinity, "sched_getaffinity", "iup", "full", sched_getaffinity},
     {SYS_set_tid_address, "set_tid_address", "p", "full", set_tid_address},
     {SYS_getcpu, "getcpu", "pp", "full", getcpu},
-    {SYS_membarrier, "membarrier", "iii", "partial: the query, which names no command", membarrier},
+    {SYS_membarrier, "membarrier", "iii", "partial: no MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ", membarrier},
 };
 
 } // namespace
