@@ -7,14 +7,30 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trapline {
 
+/// What a subcommand says of itself. Help texts, man pages and completions are all made of this (manual/).
+struct CommandDescription {
+    struct Option {
+        std::vector<std::string> spellings; ///< "-p", "--probe"; empty: an operand
+        std::string placeholder;            ///< what its value stands for; empty: it takes none
+        std::string what;
+        bool repeated = false;
+        std::vector<std::string> choices = {}; ///< what its value can be, where that is a short list
+    };
+    std::string name, usage, what, footer;
+    std::vector<Option> options;
+};
+
 struct Arguments {
     std::vector<std::string> ours;                   ///< between the subcommand's name and `--`
     std::optional<std::vector<std::string>> program; ///< behind `--`; nothing when there is no `--`
+    CommandDescription* describe = nullptr;          ///< fill this and do nothing else
 };
 
 /// Exit codes of every subcommand but `run` (INTERFACES, the table).
@@ -23,6 +39,13 @@ inline constexpr int done = 0, violated = 1, misuse = 2, defect = 3, inconclusiv
 /// Of `run`, as env(1) and timeout(1) have it: trapline failed, or was used wrongly.
 inline constexpr int run_failed = 125;
 } // namespace exit_status
+
+/// A subcommand, as the overview shows it.
+struct Subcommand {
+    std::string_view name, usage, summary;
+    int (*run)(const Arguments&); ///< nullptr: the name is taken for later
+};
+[[nodiscard]] std::span<const Subcommand> subcommands();
 
 int run_command(const Arguments& arguments);
 int replay_command(const Arguments& arguments);
@@ -33,5 +56,7 @@ int coverage_command(const Arguments& arguments);
 int debug_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
 int judge_command(const Arguments& arguments);
+int manual_command(const Arguments& arguments);
+int completion_command(const Arguments& arguments);
 
 } // namespace trapline

@@ -185,6 +185,10 @@ int coverage_command(const Arguments& arguments) {
     line.value("--list", given.list, "print each instruction that has this reason", "REASON");
     line.value("--json", given.json, "write the counts as JSON; - for standard output", "FILE");
     line.value("--jobs", given.jobs, "threads (as many as there are CPUs)", "N");
+    const Vocabulary known = vocabulary();
+    line.choices("--strategy", known.strategies);
+    line.choices("--kernel", known.dialects);
+    line.choices("--by", {"mnemonic", "reason", "function", "file"});
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;
     const auto done =
         arguments.program ? Result<void>(fail("coverage runs no program", "leave out the --")) : run(given);

@@ -218,6 +218,9 @@ int list_command(const Arguments& arguments) {
     bool markdown = false;
     CommandLine line("list", "WHAT [--markdown | --json FILE]", "Prints what there is to choose from.", kFooter);
     line.values("WHAT", what, "strategies, dialects, profiles, prices, steps or syscalls", "");
+    std::vector<std::string> names;
+    for (const Listing& listing : listings()) names.emplace_back(listing.what);
+    line.choices("WHAT", std::move(names));
     line.value("--json", json, "write the list as JSON; - for standard output", "FILE");
     line.flag("--markdown", markdown, "print a Markdown table");
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;

@@ -14,11 +14,6 @@ namespace {
 
 using namespace trapline;
 
-struct Subcommand {
-    std::string_view name, usage, summary;
-    int (*run)(const Arguments&); // nullptr: the name is taken for later
-};
-
 constexpr Subcommand kSubcommands[] = {
     {"run", "[OPTIONS] -- PROGRAM [ARGS...]", "run a program with probes", run_command},
     {"replay", "SCENARIO.toml... [--token TOKEN]", "run scenario files and check what they expect", replay_command},
@@ -29,6 +24,8 @@ constexpr Subcommand kSubcommands[] = {
     {"debug", "SCENARIO.toml | -- PROGRAM ARGS...", "a run for gdb, forwards and backwards", debug_command},
     {"list", "strategies|dialects|profiles|prices|steps|syscalls", "what there is to choose from", list_command},
     {"judge", "[OPTIONS] -- PROGRAM [ARGS...]", "the same on the live kernel, side by side (root)", judge_command},
+    {"manual", "[SUBCOMMAND]", "this as man pages", manual_command},
+    {"completion", "bash|zsh", "completion of command lines, for a shell", completion_command},
     {"explore", "", "", nullptr},
     {"calibrate", "", "", nullptr},
 };
@@ -38,7 +35,7 @@ void print_help(std::FILE* to) {
                    "interleaving of its CPUs under control: it knows which executions a probe missed.\n\n");
     for (const Subcommand& command : kSubcommands)
         if (command.run != nullptr)
-            fmt::print(to, "  trapline {:<8}{:<45}{}\n", command.name, command.usage, command.summary);
+            fmt::print(to, "  trapline {:<11}{:<45}{}\n", command.name, command.usage, command.summary);
     fmt::print(to, "\n  trapline SUBCOMMAND --help   options, exit codes and examples\n"
                    "  trapline --version           the version, and the model's, which tokens name\n\n"
                    "Not in this version:");
@@ -83,6 +80,8 @@ int dispatch(int argc, char** argv) {
 }
 
 } // namespace
+
+std::span<const trapline::Subcommand> trapline::subcommands() { return kSubcommands; }
 
 int main(int argc, char** argv) {
     settle_descriptors();

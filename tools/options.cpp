@@ -1,6 +1,7 @@
 #include "tools/options.hpp"
 
 #include "boost/catalogue.hpp"
+#include "emu/check.hpp"
 #include "emu/kernel/cost_file.hpp"
 #include "emu/kernel/step.hpp"
 #include "probes/dialect.hpp"
@@ -63,16 +64,40 @@ const char* const kProbeHelp = "Probes (PATH may be left out for the main progra
 void complain(const Error& error) { fmt::print(stderr, "{}\n", error.text()); }
 
 CommandLine::CommandLine(std::string name, std::string usage, std::string what, std::string footer)
-    : app_(std::move(what), "trapline " + name), usage_(std::move(usage)) {
+    : app_(what, "trapline " + name), description_{name, std::move(usage), what, footer, {}} {
     app_.footer("\n" + footer);
     auto formatter = std::make_shared<CLI::Formatter>();
     formatter->column_width(32);
     app_.formatter(formatter);
     app_.set_help_flag("-h,--help", "this text");
+    describe("-h,--help", "", "this text", false);
+}
+
+void CommandLine::describe(const std::string& names, const std::string& placeholder, const std::string& what,
+                           bool repeated) {
+    CommandDescription::Option option{{}, placeholder, what, repeated};
+    if (names[0] != '-')
+        option.placeholder = names;
+    else
+        for (const std::string_view spelling : text::split(names, ',')) option.spellings.emplace_back(spelling);
+    description_.options.push_back(std::move(option));
+}
+
+void CommandLine::choices(std::string_view spelling, std::vector<std::string> names) {
+    for (CommandDescription::Option& option : description_.options) {
+        const bool named =
+            std::find(option.spellings.begin(), option.spellings.end(), spelling) != option.spellings.end();
+        if (named || (option.spellings.empty() && option.placeholder == spelling)) {
+            option.choices = std::move(names);
+            return;
+        }
+    }
+    TL_CHECK(false, "there is no option {}", spelling);
 }
 
 void CommandLine::value(const std::string& names, std::optional<std::string>& into, const std::string& what,
                         const std::string& placeholder) {
+    describe(names, placeholder, what, false);
     app_.add_option_function<std::string>(
             names, [&into](const std::string& given) { into = given; }, what)
         ->type_name(placeholder);
@@ -80,15 +105,21 @@ void CommandLine::value(const std::string& names, std::optional<std::string>& in
 
 void CommandLine::values(const std::string& names, std::vector<std::string>& into, const std::string& what,
                          const std::string& placeholder) {
+    describe(names, placeholder, what, true);
     app_.add_option(names, into, what)->type_name(placeholder)->allow_extra_args(names[0] != '-');
 }
 
 void CommandLine::flag(const std::string& names, bool& into, const std::string& what) {
+    describe(names, "", what, false);
     app_.add_flag_callback(
         names, [&into] { into = true; }, what);
 }
 
 std::optional<int> CommandLine::parse(const Arguments& arguments, int misuse) {
+    if (arguments.describe != nullptr) {
+        *arguments.describe = description_;
+        return exit_status::done;
+    }
     const std::string see = fmt::format("{} --help says more", app_.get_name());
     try {
         app_.parse(std::vector<std::string>(arguments.ours.rbegin(), arguments.ours.rend()));
@@ -96,7 +127,8 @@ std::optional<int> CommandLine::parse(const Arguments& arguments, int misuse) {
         std::string help = app_.help();
         const std::string theirs = app_.get_name() + " [OPTIONS]";
         const std::size_t at = help.find(theirs);
-        if (at != std::string::npos) help.replace(at, help.find('\n', at) - at, app_.get_name() + " " + usage_);
+        if (at != std::string::npos)
+            help.replace(at, help.find('\n', at) - at, app_.get_name() + " " + description_.usage);
         fmt::print("{}", help);
         return exit_status::done;
     } catch (const CLI::ExtrasError&) {
@@ -134,6 +166,9 @@ void MachineOptions::add_to(CommandLine& line) {
     line.values("--write", write, "where the guest may write; may be repeated", "DIR");
     line.values("--env", environment, "add to the guest's environment; may be repeated", "NAME=VALUE");
     line.value("--limit", limit, "stop after that many instructions", "N");
+    line.choices("--strategy", names_of(strategies()));
+    line.choices("--kernel", names_of(dialects()));
+    line.choices("--cost", names_of(cost_profiles()));
 }
 
 Result<void> MachineOptions::apply(RunRequest& request) const {
@@ -223,7 +258,9 @@ std::string guests_directory(const std::optional<std::string>& option) {
     // The build folder may be moved or mounted elsewhere: what counts is where the command is now.
     std::error_code ignored;
     const auto command = std::filesystem::read_symlink("/proc/self/exe", ignored);
-    return (command.parent_path() / TRAPLINE_GUESTS_FROM_COMMAND).lexically_normal().string();
+    const auto built = (command.parent_path() / TRAPLINE_GUESTS_FROM_COMMAND).lexically_normal();
+    const auto installed = (command.parent_path() / TRAPLINE_GUESTS_FROM_INSTALLED).lexically_normal();
+    return (std::filesystem::is_directory(built, ignored) ? built : installed).string();
 }
 
 void set_variable(std::vector<std::string>& environment, const std::string& assignment) {

@@ -32,13 +32,17 @@ class CommandLine {
     void values(const std::string& names, std::vector<std::string>& into, const std::string& what,
                 const std::string& placeholder);
     void flag(const std::string& names, bool& into, const std::string& what);
-    /// Reads the line. An exit code when the command is over already: help was asked for (0), or it is wrong
-    /// (`misuse`).
+    /// Names that the value of an option or operand can be: for completion only, `parse` does not check them.
+    void choices(std::string_view spelling, std::vector<std::string> names);
+    /// Reads the line. An exit code when the command is over already: help or a description was asked for (0), or it is
+    /// wrong (`misuse`).
     [[nodiscard]] std::optional<int> parse(const Arguments& arguments, int misuse);
 
   private:
+    void describe(const std::string& names, const std::string& placeholder, const std::string& what, bool repeated);
+
     CLI::App app_;
-    std::string usage_;
+    CommandDescription description_;
 };
 
 /// What runs of any kind can be told on the command line.

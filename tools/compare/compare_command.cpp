@@ -24,17 +24,17 @@ namespace {
 constexpr const char* kFooter =
     "A row says what one run under one schedule showed: \"no miss\" is no proof for other schedules. With\n"
     "--repeat N, or a scenario that samples schedules ([explore] method = \"random\" or \"pct\"), it says\n"
-    "what several runs showed, one for each seed; a number that differs between them is printed as LEAST..MOST.\n"
-    "Traps and cycles are those of the run divided by its hits, rounded to whole numbers (JSON has the\n"
-    "sums, too); cycles are virtual, from the trap to the thread's resumption, priced by the profile.\n"
-    "--cost A,B runs everything once more for each further profile and prints nanoseconds side by side.\n"
-    "`probeable` is the share of the instructions of the program's file that the strategy can probe.\n"
-    "`noticed` is what the program prints, or how it ends, when that differs from a run without probes\n"
-    "(in turn on one CPU after the other: a program that races with itself may differ by itself).\n"
-    "Guests read the command's standard input when it is a file, else nothing.\n"
+    "what several runs showed, one for each seed; a number that differs between them is printed as\n"
+    "LEAST..MOST. Traps and cycles are those of the run divided by its hits, rounded to whole numbers\n"
+    "(JSON has the sums, too); cycles are virtual, from the trap to the thread's resumption, priced by\n"
+    "the profile. --cost A,B runs everything once more for each further profile and prints nanoseconds\n"
+    "side by side. `probeable` is the share of the instructions of the program's file that the strategy\n"
+    "can probe. `noticed` is what the program prints, or how it ends, when that differs from a run\n"
+    "without probes (in turn on one CPU after the other: a program that races with itself may differ by\n"
+    "itself). Guests read the command's standard input when it is a file, else nothing.\n"
     "\n"
-    "Columns: executions, hits, missed, repeated, verdict, traps, cycles, time, writes, pages, vmas, slots,\n"
-    "ipis, restarts, fallbacks, instructions, total, probeable, noticed, token; or all.\n"
+    "Columns: executions, hits, missed, repeated, verdict, traps, cycles, time, writes, pages, vmas,\n"
+    "slots, ipis, restarts, fallbacks, instructions, total, probeable, noticed, token; or all.\n"
     "\n"
     "Exit code: 0 done, and every expectation of the scenario holds; 1 one does not hold; 2 bad command\n"
     "line, scenario or program; 3 a strategy that the scenario names could not follow its schedule; 4 a\n"
@@ -44,7 +44,7 @@ constexpr const char* kFooter =
     "  trapline compare scenarios/missed-probe/two-cpus.toml\n"
     "  trapline compare -p libc.so.6:malloc -- /bin/ls -l\n"
     "  trapline compare -p :main --strategy inline,xol --cost bare-metal,i686-2010 -- ./program\n"
-    "  trapline compare -p :hot --schedule random:0 --repeat 100 --columns missed,verdict,token -- ./program\n"
+    "  trapline compare -p :hot --schedule random:0 --repeat 100 --columns missed,token -- ./program\n"
     "  trapline compare scenarios/missed-probe/two-cpus.toml --html table.html --markdown table.md\n";
 
 struct CompareOptions {
@@ -366,6 +366,11 @@ int compare_command(const Arguments& arguments) {
     line.value("--csv", options.csv, "write the cells; - for standard output", "FILE");
     line.value("--html", options.html, "write a page with bars; - for standard output", "FILE");
     options.machine.add_to(line);
+    std::vector<std::string> columns;
+    for (const CompareColumn& column : compare_columns({"bare-metal"})) columns.push_back(column.key);
+    line.choices("--sort", columns);
+    columns.emplace_back("all");
+    line.choices("--columns", std::move(columns));
     if (const auto over = line.parse(arguments, exit_status::misuse)) return *over;
     const auto code = Compare(options).go(arguments);
     if (code) return *code;
