@@ -4,6 +4,7 @@
 #include "emu/cpu/engine_registers.hpp"
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <fcntl.h>
 #include <malloc.h>
@@ -33,9 +34,12 @@ std::size_t look(int memory, std::uint64_t from, std::vector<std::uint8_t>& out)
 } // namespace
 
 LiveRegisters LiveRegisters::find(uc_struct* engine) {
+    // Other values each time: memory that an engine before this one has left behind must not pass for its registers.
+    static std::atomic<std::uint64_t> engines = 0;
+    const std::uint64_t salt = ++engines << 20;
     Magics magics;
     for (std::size_t i = 0; i < kMagics; ++i) {
-        magics[i] = 0x7e57'0000'5eed'0000 ^ (i * 0x0000'9e37'79b9'0001);
+        magics[i] = 0x7e57'0000'5eed'0000 ^ (i * 0x0000'9e37'79b9'0001) ^ salt;
         if (i + 1 == kMagics) magics[i] &= 0x7fff'ffff'f000; // RIP: a canonical address
         uc_reg_write(engine, kEngineRegister[i], &magics[i]);
     }
