@@ -187,7 +187,7 @@ long Mm::remap(Addr old, std::uint64_t old_bytes, std::uint64_t new_bytes, bool 
     if ((old & kPageMask) != 0 || new_bytes == 0 || new_bytes > kTaskSize) return -EINVAL;
     const Vma* v = find(old);
     if (v == nullptr || (old_bytes > 0 && old + old_bytes > v->end)) return -EFAULT;
-    if (v->sealed) return -EPERM;
+    if (v->sealed) return new_bytes > old_bytes ? -EFAULT : -EPERM; // Linux: VM_DONTEXPAND; the mapping's own refusal
     if (fixed == 0 && new_bytes <= old_bytes) {
         if (new_bytes < old_bytes) unmap(old + new_bytes, old_bytes - new_bytes);
         return static_cast<long>(old);
