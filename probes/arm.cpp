@@ -21,7 +21,7 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     }
     Task& actor = kernel_.actor();
     auto& page = space(id)->pages[page_floor(va)];
-    if (!page || !page->mapped()) {
+    if (!page) {
         page = std::make_unique<TextPage>(mm, page_floor(va));
         if (!page->valid()) {
             Space& sp = *space(id);

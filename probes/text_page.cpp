@@ -43,6 +43,20 @@ bool TextPage::mapped() const {
     return false;
 }
 
+/// The program has written to the page, and copy-on-write gave it another frame; or it has given the page up, and the
+/// file's is back. What is mapped now is what bytes are changed in.
+void TextPage::adopt() {
+    std::uint8_t probe = 0;
+    if (mapped() || !mm_.force_read(page_, &probe, 1)) return;
+    const FrameNo now = mm_.frame_at(page_);
+    if (now == 0) return;
+    drop_variants();
+    lifted_.clear();
+    mm_.frames().put(frame_);
+    mm_.frames().get(now);
+    frame_ = now;
+}
+
 /// After a fork the frame belongs to two address spaces; whoever changes a byte first takes a copy.
 void TextPage::make_exclusive() {
     Frames& frames = mm_.frames();
@@ -72,6 +86,7 @@ void TextPage::patch(Addr va, std::span<const std::uint8_t> bytes) {
 }
 
 void TextPage::arm(Addr va, std::uint8_t original) {
+    adopt();
     originals_[offset(va)] = original;
     poke(offset(va), std::array{kBreakpoint});
     show();
@@ -83,6 +98,7 @@ bool TextPage::disarm(Addr va) {
     if (it == originals_.end()) return false;
     const std::uint8_t original = it->second;
     originals_.erase(it);
+    adopt();
     lifted_.erase(at);
     if (mm_.frames().data(frame_)[at] != kBreakpoint) return false;
     poke(at, std::array{original});

@@ -30,7 +30,8 @@ class TextPage {
     TextPage& operator=(const TextPage&) = delete;
     [[nodiscard]] bool valid() const { return frame_ != 0; }
 
-    /// Writes int3 at `va`; `original` is what it displaces.
+    /// Writes int3 at `va`; `original` is what it displaces. Like all writes, it goes to what the program has there
+    /// now.
     void arm(Addr va, std::uint8_t original);
     /// Puts the original byte back. False: it is no int3 any more, somebody else wrote there, and it is left alone.
     bool disarm(Addr va);
@@ -53,6 +54,7 @@ class TextPage {
 
   private:
     static std::uint16_t offset(Addr va) { return static_cast<std::uint16_t>(va & kPageMask); }
+    void adopt();
     void make_exclusive();
     void poke(std::uint16_t at, std::span<const std::uint8_t> bytes);
     void show();
