@@ -38,12 +38,15 @@ bool Returns::set_up(Mm& mm, Space& space) {
     if (space.trampoline != 0) return true;
     XolArea* area = uprobes_.area(mm);
     if (area == nullptr) return false;
-    if (uprobes_.dialect().return_trap == ReturnTrap::system_call)
-        area->write(0, kCallTrampoline);
-    else
-        area->write(0, kTrapTrampoline);
     space.trampoline = area->address;
     return true;
+}
+
+void Returns::fill_slot_0(XolArea& area) const {
+    if (uprobes_.dialect().return_trap == ReturnTrap::system_call)
+        area.write(0, kCallTrampoline);
+    else
+        area.write(0, kTrapTrampoline);
 }
 
 bool Returns::hijack(Task& t, Uprobe& u, Addr function, std::vector<std::uint64_t> ignoring) {

@@ -20,6 +20,7 @@
 namespace trapline {
 
 class Uprobes;
+class XolArea;
 struct Uprobe;
 struct Space;
 
@@ -38,6 +39,8 @@ class Returns {
   public:
     explicit Returns(Uprobes& layer) : uprobes_(layer) {}
 
+    /// A new area: its slot 0 is the trampoline, whether or not anybody will return there.
+    void fill_slot_0(XolArea& area) const;
     /// The thread is at the start of a function with return handlers: replaces its return address. True: done; false:
     /// this return will be missed.
     bool hijack(Task& t, Uprobe& u, Addr function, std::vector<std::uint64_t> ignoring);

@@ -39,8 +39,12 @@ XolArea* Uprobes::area(Mm& mm) {
     auto& a = make_space(mm).area;
     if (!a) {
         a = std::make_unique<XolArea>(mm, dialect_.area_place());
-        if (a->address == 0) a = nullptr;
-        if (a) ++counters.vmas_added;
+        if (a->address == 0) {
+            a = nullptr;
+        } else {
+            prepare(*a);
+            ++counters.vmas_added;
+        }
     }
     return a.get();
 }

@@ -110,6 +110,8 @@ class Uprobes final : public KernelObserver {
     Space& make_space(Mm& mm);
     /// The XOL area, the strategy's or one for the return trampoline; nullptr when there is no room for it.
     XolArea* area(Mm& mm);
+    /// Whoever makes an area calls this: its slot 0 is the return trampoline, used or not.
+    void prepare(XolArea& area) const { returns_.fill_slot_0(area); }
     /// The page that holds an armed site, or nullptr when it has gone.
     TextPage* text_page(Mm& mm, Addr va);
     Site* site(Mm& mm, Addr va);

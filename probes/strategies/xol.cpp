@@ -78,6 +78,7 @@ XolArea* XolStep::area(Mm& mm) {
             areas_.erase(mm.id());
             return nullptr;
         }
+        uprobes.prepare(*a);
         if (place_ != XolArea::Place::reserved_page) ++uprobes.counters.vmas_added;
     }
     last_mm_ = mm.id();

@@ -180,6 +180,7 @@ class XolOwned final : public OutOfLineStep {
                 areas_.erase(mm.id());
                 return nullptr;
             }
+            uprobes.prepare(a->memory);
             ++uprobes.counters.vmas_added;
         }
         return a.get();
