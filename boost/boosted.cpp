@@ -86,11 +86,11 @@ class Boosted final : public OutOfLineStep {
         Kernel& k = uprobes.kernel();
         const Addr copy = stepping(hit.task);
         const Addr behind = k.get(hit.task, Reg::rip);
-        const Left left = leave(hit, copy);
-        co_await k.step(hit.task, Step::stepped, left.next);
+        const Addr next = leave(hit, copy);
+        co_await k.step(hit.task, Step::stepped, next);
         if (measure(hit, copy, behind)) co_await k.step(hit.task, Step::slot_written, copy, hit.address);
-        co_await uprobes.resume(hit, left.next);
-        co_return !left.users;
+        co_await uprobes.resume(hit, next);
+        co_return true;
     }
 
     void abort(const Hit& hit) override {

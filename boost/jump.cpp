@@ -42,7 +42,7 @@
 #include "boost/inside.hpp"
 #include "boost/jump_plan.hpp"
 #include "boost/text_patch.hpp"
-#include "boost/with_fallback.hpp"
+#include "probes/with_fallback.hpp"
 
 #include <algorithm>
 #include <set>

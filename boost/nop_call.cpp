@@ -90,6 +90,7 @@ Path<bool> NopCall::first_hit(Hit hit) {
     const Addr next = hit.address + form_.size;
     k.set(hit.task, Reg::rip, next);
     uprobes.completed(hit.task, *hit.uprobe);
+    if (k.trap_flag(hit.task)) uprobes.signal_own_step(hit.task);
     co_await k.step(hit.task, Step::emulated, hit.address, next);
     co_await uprobes.resume(hit, next);
     co_return true;

@@ -14,7 +14,7 @@
 
 #include "boost/code_area.hpp"
 #include "boost/text_patch.hpp"
-#include "boost/with_fallback.hpp"
+#include "probes/with_fallback.hpp"
 
 #include <set>
 

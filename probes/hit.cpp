@@ -124,6 +124,13 @@ bool Uprobes::end_step(Task& t) {
     return was_users;
 }
 
+void Uprobes::signal_own_step(Task& t) {
+    SigInfo info;
+    info.signo = sig::trap;
+    info.pid = t.process->pid;
+    kernel_.send(t, info);
+}
+
 void Uprobes::hide_step(const Hit& hit, Addr next) {
     if (dialect_.leaks_step) return;
     constexpr std::uint8_t kPushf = 0x9c;
@@ -154,6 +161,11 @@ bool Uprobes::holds_signals(const Task& t) {
     if (t.probe == nullptr) return false;
     const bool stepping = static_cast<const Utask&>(*t.probe).active != nullptr;
     return stepping ? strategy_->steps_hold_signals() : strategy_->holds_signals(t);
+}
+
+bool Uprobes::steps_end_behind_calls(const Task& t) {
+    const bool stepping = t.probe != nullptr && static_cast<const Utask&>(*t.probe).active != nullptr;
+    return stepping && strategy_->steps_end_behind_calls();
 }
 
 Path<bool> Uprobes::syscall(Task& t) {

@@ -5,6 +5,7 @@
 namespace trapline {
 namespace {
 Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scratch::rdi ? Reg::rdi : Reg::rbx; }
+bool is_call(const Uprobe& u) { return u.bytes[0] == 0x0f && u.bytes[1] == 0x05; } // syscall
 } // namespace
 
 void OutOfLineStep::enter(const Hit& hit, Addr copy) {
@@ -20,7 +21,7 @@ void OutOfLineStep::enter(const Hit& hit, Addr copy) {
 
 void OutOfLineStep::enter_relocated(const Hit& hit, Addr copy) { uprobes.kernel().set(hit.task, Reg::rip, copy); }
 
-OutOfLineStep::Left OutOfLineStep::leave(const Hit& hit, Addr copy) {
+Addr OutOfLineStep::leave(const Hit& hit, Addr copy) {
     Kernel& k = uprobes.kernel();
     // A rep string instruction traps after each iteration, its RIP still on the copy: it has not completed.
     const bool again = hit.uprobe->rep_string && k.get(hit.task, Reg::rip) == copy;
@@ -28,9 +29,14 @@ OutOfLineStep::Left OutOfLineStep::leave(const Hit& hit, Addr copy) {
     const bool fixed = fix_up(hit, copy);
     const Addr next = k.get(hit.task, Reg::rip);
     if (fixed) uprobes.hide_step(hit, next);
-    const bool users = uprobes.end_step(hit.task);
+    const bool late = k.trap_flag(hit.task) && !steps_end_behind_calls() && is_call(*hit.uprobe);
+    if (uprobes.end_step(hit.task)) uprobes.signal_own_step(hit.task);
     if (!again && fixed) uprobes.completed(hit.task, *hit.uprobe);
-    return {next, users};
+    if (late) { // the instruction behind it has run with it, past an int3 that may stand there
+        const Site* passed = uprobes.site(*hit.task.process->mm, hit.address + hit.uprobe->copy.length);
+        if (passed != nullptr) uprobes.completed(hit.task, *passed->uprobe);
+    }
+    return next;
 }
 
 void OutOfLineStep::undo(const Hit& hit) {

@@ -11,6 +11,10 @@
 namespace trapline {
 
 class OutOfLineStep : public Strategy {
+  public:
+    /// Linux sets TF and nothing else, so the instruction behind a system call is stepped in the slot with it.
+    bool steps_end_behind_calls() override { return !uprobes.dialect().leaks_step; }
+
   protected:
     using Strategy::Strategy;
 
@@ -18,13 +22,9 @@ class OutOfLineStep : public Strategy {
     void enter(const Hit& hit, Addr copy);
     /// The same for a copy whose RIP-relative operand has been encoded anew, and which needs no scratch register.
     void enter_relocated(const Hit& hit, Addr copy);
-    struct Left {
-        Addr next = 0;      ///< where the thread goes on
-        bool users = false; ///< the program had set TF itself
-    };
     /// The copy has run: RIP and a pushed return address are moved to where the original would have left them, and the
-    /// step is over. Where the stack is gone the thread re-executes the instruction (Linux: restart).
-    Left leave(const Hit& hit, Addr copy);
+    /// step is over. Where the thread goes on; at the probe point again if its stack is gone (Linux: restart).
+    Addr leave(const Hit& hit, Addr copy);
     /// The copy has not run to its end: registers as before `enter`, RIP at the probe point.
     void undo(const Hit& hit);
 

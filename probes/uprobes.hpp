@@ -89,6 +89,7 @@ class Uprobes final : public KernelObserver {
     void not_executed(Task& t, Addr rip) override;
     void before_fault_signal(Task& t) override;
     bool holds_signals(const Task& t) override;
+    bool steps_end_behind_calls(const Task& t) override;
     Path<bool> fetch(Task& t, Addr va) override;
     Path<bool> syscall(Task& t) override;
     void before_signal_frame(Task& t) override;
@@ -124,6 +125,8 @@ class Uprobes final : public KernelObserver {
     void begin_step(const Hit& hit, bool trap_flag = true);
     /// Ends it; true when the program had TF set itself.
     bool end_step(Task& t);
+    /// The program had set TF itself, and the kernel has executed the instruction for it (Linux: send_sig(SIGTRAP)).
+    void signal_own_step(Task& t);
     /// The last step of a hit: the thread goes on at `next`.
     Kernel::StepAwait resume(const Hit& hit, Addr next);
     /// In a dialect that does not leak it: removes the step's traces after pushf and syscall. `next` is the address

@@ -282,7 +282,8 @@ void Kernel::run_task(Task& t, const Choice& turn) {
             const std::uint64_t next = get(t, Reg::rip);
             set(t, Reg::rcx, next);
             set(t, Reg::r11, get(t, Reg::eflags));
-            t.owes_step = e.trap_flag;
+            // Else the processor loads TF on the way back and traps behind the next instruction (Linux leaves by iret).
+            t.owes_step = e.trap_flag && observer_ != nullptr && observer_->steps_end_behind_calls(t);
             Path<bool> taken = observer_ != nullptr ? observer_->syscall(t) : Path<bool>();
             user = begin(t, taken.valid() ? std::move(taken) : syscalls_->syscall(t));
             break;
@@ -358,6 +359,7 @@ Path<bool> Kernel::exception(Task& t, Exit e) {
         break;
     }
     if (observer_ != nullptr) observer_->before_fault_signal(t);
+    if (e.vector != vector::page_fault && info.address == rip) info.address = get(t, Reg::rip); // where it is put right
     force(t, info);
     co_return true;
 }

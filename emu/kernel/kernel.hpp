@@ -57,6 +57,9 @@ class KernelObserver : public MmObserver {
     virtual void before_fault_signal(Task& t) = 0;
     /// While true no signal is delivered to the task (a copy is being stepped).
     virtual bool holds_signals(const Task& t) = 0;
+    /// A system call was stepped: the trap comes at once, as it does for a debugger (Linux: TIF_SINGLESTEP). Otherwise
+    /// behind the next instruction.
+    virtual bool steps_end_behind_calls(const Task& t) = 0;
     /// About to execute a watched address, whatever byte is there. An empty path: go on. Otherwise the path runs first
     /// (a debug register fired, a detour's gate was reached), and the instruction at RIP afterwards is not asked about
     /// again, as with EFLAGS.RF (Intel SDM, "Instruction-Breakpoint Exception Condition").

@@ -103,10 +103,10 @@ class StackStep final : public OutOfLineStep {
     }
 
     Path<bool> leave_stack(Hit hit, Addr copy) {
-        const Left left = leave(hit, copy);
-        co_await uprobes.kernel().step(hit.task, Step::stepped, left.next);
-        co_await uprobes.resume(hit, left.next);
-        co_return !left.users;
+        const Addr next = leave(hit, copy);
+        co_await uprobes.kernel().step(hit.task, Step::stepped, next);
+        co_await uprobes.resume(hit, next);
+        co_return true;
     }
 
     const std::unique_ptr<Strategy> in_place_;

@@ -16,6 +16,8 @@ class XolStep : public OutOfLineStep {
     Path<bool> start(Hit hit) override;
     Path<bool> finish(Hit hit) override;
     void abort(const Hit& hit) override;
+    /// Linux takes any int3 under a step for the end of the step.
+    Path<bool> breakpoint(Task& t, Addr va) override;
     void forget(Mm& mm) override;
     /// The process's area, mapped on first use; nullptr when there is no room for it.
     XolArea* area(Mm& mm) override;
@@ -31,6 +33,7 @@ class XolStep : public OutOfLineStep {
     Path<bool> end(Hit hit, Step end);
 
   private:
+    Path<bool> ended_by_int3(Task& t);
     void free_slot(Task& t, XolArea& a);
 
     const XolArea::Place place_;

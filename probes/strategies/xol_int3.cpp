@@ -25,7 +25,8 @@ class XolInt3 final : public XolStep {
     Path<bool> breakpoint(Task& t, Addr va) override {
         if (t.probe == nullptr) return {};
         const Utask& u = uprobes.utask(t);
-        if (u.active == nullptr || u.slot < 0 || stepped(*u.active)) return {};
+        if (u.active == nullptr || u.slot < 0) return {};
+        if (stepped(*u.active)) return XolStep::breakpoint(t, va);
         const Addr end_of_copy = area(*t.process->mm)->slot_address(u.slot) + u.active->copy.length;
         if (va != end_of_copy) return {};
         ++uprobes.counters.breakpoint_traps;

@@ -60,12 +60,12 @@ class XolOwned final : public OutOfLineStep {
         Kernel& k = uprobes.kernel();
         OwnedArea& a = *owned(*hit.task.process->mm);
         const Addr slot_va = a.memory.slot_address(uprobes.utask(hit.task).slot);
-        const Left left = leave(hit, slot_va);
-        co_await k.step(hit.task, Step::stepped, left.next);
+        const Addr next = leave(hit, slot_va);
+        co_await k.step(hit.task, Step::stepped, next);
         unlock(hit.task, a);
         co_await k.step(hit.task, Step::slot_freed, slot_va);
-        co_await uprobes.resume(hit, left.next);
-        co_return !left.users;
+        co_await uprobes.resume(hit, next);
+        co_return true;
     }
 
     void abort(const Hit& hit) override {

@@ -1,7 +1,7 @@
-// boost/with_fallback.hpp: a strategy that hands what it cannot do to another one.
+// probes/with_fallback.hpp: a strategy that hands what it cannot do to another one.
 //
-// An optimised probe is an int3 probe first: until it is optimised, and wherever it cannot be, its hits are served as
-// they always were. So these strategies own a whole second strategy, and every question that they do not answer
+// Linux emulates what it can and steps the rest; an optimised probe is an int3 probe until it is optimised, and
+// wherever it cannot be. So these strategies own a whole second strategy, and every question that they do not answer
 // themselves is asked of that one.
 #pragma once
 
@@ -33,6 +33,7 @@ class WithFallback : public Strategy {
     void before_fault_signal(Task& t) override { fallback_->before_fault_signal(t); }
     void before_signal_frame(Task& t) override { fallback_->before_signal_frame(t); }
     bool holds_signals(const Task& t) override { return fallback_->holds_signals(t); }
+    bool steps_end_behind_calls() override { return fallback_->steps_end_behind_calls(); }
     XolArea* area(Mm& mm) override { return fallback_->area(mm); }
     void forget(Mm& mm) override { fallback_->forget(mm); }
     void task_exit(const Hit& hit) override { fallback_->task_exit(hit); }
