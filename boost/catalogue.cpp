@@ -18,6 +18,8 @@ constexpr std::array kStrategies = {
                  "seed 003, as its code has it", make_stack_as_posted},
     StrategyInfo{"xol", "single-step a copy in a slot of the XOL area, a slot per hit", "seed 004; Linux since 3.5",
                  make_xol},
+    StrategyInfo{"emulate", "the kernel computes what it can of nops, branches and pushes; the rest as xol",
+                 "seed 000; Linux since 3.16", make_emulate},
     StrategyInfo{"xol-owned", "single-step a copy in a slot of the probe point's own, stolen when all are taken",
                  "seed 004; utrace's uprobes, 2006 to 2012", make_xol_owned},
     StrategyInfo{"xol-page", "single-step a copy in a reserved page that no mapping shows", "seed 001", make_xol_page},
@@ -31,7 +33,7 @@ constexpr std::array kStrategies = {
                  "djprobe 2007; Linux 2.6.34 for kprobes", make_jump},
     StrategyInfo{"jump-as-posted", "the same with a wait that user code walks around", "djprobe 2007",
                  make_jump_as_posted},
-    StrategyInfo{"nop5", "a nop of five bytes becomes a call to a trampoline and a system call", "Linux 6.18",
+    StrategyInfo{"nop5", "a nop of five bytes becomes a call and a system call; the rest as emulate", "Linux 6.18",
                  make_nop5},
     StrategyInfo{"nop10", "a longer nop: the call steps over the red zone first", "Linux, July 2026", make_nop10},
 };

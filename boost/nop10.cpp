@@ -44,7 +44,7 @@ std::unique_ptr<Strategy> make_nop10(Uprobes& u) {
     form.left_tail = [](const Uprobe&) { return std::vector<std::uint8_t>{kOverTheRest}; };
     form.left_head = [](const Uprobe&) { return kJump8; };
     form.child_has_trampoline = true;
-    return std::make_unique<NopCall>(u, make_xol(u), std::move(form));
+    return std::make_unique<NopCall>(u, make_emulate(u), std::move(form));
 }
 
 } // namespace trapline

@@ -39,7 +39,7 @@ std::unique_ptr<Strategy> make_nop5(Uprobes& u) {
     form.left_tail = [](const Uprobe&) { return std::vector<std::uint8_t>(kNop.begin() + 1, kNop.end()); };
     form.left_head = [](const Uprobe&) { return kNop.front(); };
     form.child_has_trampoline = u.dialect().copies_trampoline;
-    return std::make_unique<NopCall>(u, make_xol(u), std::move(form));
+    return std::make_unique<NopCall>(u, make_emulate(u), std::move(form));
 }
 
 } // namespace trapline

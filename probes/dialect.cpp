@@ -18,6 +18,7 @@ constexpr Dialect k2010 = {
     .breakpoint_error = -EEXIST,
     .leaks_step = true,
     .late_syscall_step = false,
+    .misreads_opcodes = true,
     // Return probes are item d of its list of things to do; this is how utrace's uprobes had them.
     .return_trap = ReturnTrap::breakpoint,
     .most_returns = 64,
@@ -39,6 +40,7 @@ constexpr Dialect kLinux6_12 = {
     .breakpoint_error = enotsupp,
     .leaks_step = true,
     .late_syscall_step = true,
+    .misreads_opcodes = true,
     .return_trap = ReturnTrap::system_call,
     .most_returns = 64,
     .returns_by_place = false,
@@ -62,6 +64,7 @@ constexpr Dialect fixed() {
     d.source = "linux-6.18 without its known defects";
     d.leaks_step = false;
     d.late_syscall_step = false;
+    d.misreads_opcodes = false;
     // A breakpoint and not a call: between the instructions that lead to a call, signals would show the trampoline.
     d.return_trap = ReturnTrap::breakpoint;
     d.most_returns = 0;

@@ -45,6 +45,8 @@ struct Dialect {
     [[nodiscard]] XolArea::Place area_place() const {
         return hides_area ? XolArea::Place::hidden_vma : XolArea::Place::vma;
     }
+    /// Some instructions are emulated as what they are not (decoder/emulated.hpp).
+    bool misreads_opcodes;
 
     // Return probes (returns.hpp).
     ReturnTrap return_trap;

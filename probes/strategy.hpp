@@ -6,6 +6,7 @@
 //
 //   inline   lift the int3, step in place, put it back     others may pass meanwhile (seed 003; 004 section 1.1)
 //   xol      step a copy elsewhere; the int3 stays          nobody can pass (seed 004 section 1.1)
+//   emulate  the kernel computes a few, the rest as xol     nobody can pass (seed 000)
 //
 // A strategy is asked to `start` after the handlers, to `finish` at the step trap that follows, and to `abort` when the
 // instruction raised an exception that becomes a signal. Its state for a thread is in the Utask (uprobes.hpp). Those
@@ -104,6 +105,7 @@ struct StrategyInfo {
 };
 
 // strategies/*.cpp
+std::unique_ptr<Strategy> make_emulate(Uprobes& u);
 std::unique_ptr<Strategy> make_inline(Uprobes& u);
 std::unique_ptr<Strategy> make_inline_stop(Uprobes& u);
 std::unique_ptr<Strategy> make_stack(Uprobes& u);

@@ -9,6 +9,7 @@
 // executions = hits - repeated + missed, where hits are handler runs (DESIGN, "Ground truth"). Read next: uprobes.hpp.
 #pragma once
 
+#include "decoder/emulated.hpp"
 #include "decoder/fixup.hpp"
 #include "decoder/flow.hpp"
 #include "emu/kernel/kernel.hpp"
@@ -87,6 +88,7 @@ struct Uprobe {
     bool analysed = false; ///< the instruction has been read and judged (Linux: UPROBE_COPY_INSN)
     std::array<std::uint8_t, 16> bytes{};
     OutOfLine copy;
+    Emulation emulation; ///< what this kernel computes itself
     bool rep_string = false;
     Flow flow = Flow::sequential;
 

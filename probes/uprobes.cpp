@@ -114,6 +114,8 @@ int Uprobes::analyse(Uprobe& u) {
     std::copy(u.bytes.begin() + u.copy.length, u.bytes.end(), u.copy.bytes.begin() + u.copy.length);
     u.rep_string = shape->rep_string;
     u.flow = flow(*shape);
+    u.emulation = emulated_by(u.bytes, dialect_.rules);
+    if (!u.emulation.defect.empty() && !dialect_.misreads_opcodes) u.emulation = {};
     if (const int refused = strategy_->accepts(u); refused != 0) return refused;
     u.analysed = true;
     return 0;

@@ -54,6 +54,7 @@ Json dialect_items() {
         if (d.drops_copies) rules.emplace_back("copied pages go with their last probe");
         if (d.skips_writable) rules.emplace_back("writable mappings are not probed");
         if (d.leaks_step) rules.emplace_back("a step shows in pushf and syscall");
+        if (d.misreads_opcodes) rules.emplace_back("some opcodes are misread when emulated");
         items.push_back({{"name", d.name},
                          {"source", d.source},
                          {"one_per_address", d.one_per_address},
@@ -62,6 +63,7 @@ Json dialect_items() {
                          {"drops_copies", d.drops_copies},
                          {"skips_writable", d.skips_writable},
                          {"leaks_step", d.leaks_step},
+                         {"misreads_opcodes", d.misreads_opcodes},
                          {"rules", fmt::format("{}", fmt::join(rules, "; "))}});
     }
     return items;
