@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
@@ -34,6 +35,14 @@ struct Pipe {
     bool open() {
         int fds[2];
         if (::pipe2(fds, O_CLOEXEC) != 0) return false;
+        read.reset(fds[0]);
+        write.reset(fds[1]);
+        return true;
+    }
+    /// Both ends read and write.
+    bool open_sockets() {
+        int fds[2];
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) return false;
         read.reset(fds[0]);
         write.reset(fds[1]);
         return true;

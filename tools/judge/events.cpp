@@ -37,8 +37,8 @@ int try_event(std::uint32_t pmu) {
     return fd || errno == EINVAL ? 0 : errno;
 }
 
-int Events::add(const LiveProbe& probe, const std::string& file) {
-    std::vector<Descriptor>& fds = probes_.emplace_back();
+int Events::arm(std::size_t i, const LiveProbe& probe, const std::string& file) {
+    std::vector<Descriptor>& fds = probes_[i];
     for (const int cpu : cpus_) {
         const int fd = open_event(pmu_, probe, file.c_str(), cpu);
         if (fd < 0) {
@@ -51,8 +51,13 @@ int Events::add(const LiveProbe& probe, const std::string& file) {
     return 0;
 }
 
+void Events::disarm(std::size_t i) {
+    hits_before_[i] = hits(i);
+    probes_[i].clear();
+}
+
 std::uint64_t Events::hits(std::size_t i) const {
-    std::uint64_t sum = 0;
+    std::uint64_t sum = hits_before_[i];
     for (const Descriptor& fd : probes_[i]) {
         std::uint64_t count = 0;
         if (::read(fd.get(), &count, sizeof count) == sizeof count) sum += count;

@@ -21,17 +21,20 @@ int try_event(std::uint32_t pmu);
 
 class Events {
   public:
-    Events(std::uint32_t pmu, std::vector<int> cpus) : pmu_(pmu), cpus_(std::move(cpus)) {}
+    Events(std::uint32_t pmu, std::vector<int> cpus, std::size_t probes)
+        : pmu_(pmu), cpus_(std::move(cpus)), probes_(probes), hits_before_(probes) {}
 
-    /// Adds a probe at `file`, a path that this process sees. 0 or the errno of its refusal.
-    int add(const LiveProbe& probe, const std::string& file);
-    /// Hits of the probe that was added as number `i`.
+    /// Arms probe number `i` at `file`, a path that this process sees. 0 or the errno of its refusal.
+    int arm(std::size_t i, const LiveProbe& probe, const std::string& file);
+    void disarm(std::size_t i);
+    /// Hits of probe number `i` so far.
     [[nodiscard]] std::uint64_t hits(std::size_t i) const;
 
   private:
     std::uint32_t pmu_;
     std::vector<int> cpus_;
     std::vector<std::vector<Descriptor>> probes_;
+    std::vector<std::uint64_t> hits_before_; // it was disarmed
 };
 
 } // namespace trapline::judge

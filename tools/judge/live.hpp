@@ -32,6 +32,13 @@ struct LiveProbe {
     bool is_return = false;
     std::uint32_t counter_offset = 0; ///< of a reference counter in the file (USDT semaphore); 0: none
     std::string fetch;                ///< fetch arguments in the words of the kernel's tracer; empty: none
+    bool registered = true;           ///< before the program starts; false: a LiveChange does it
+};
+
+/// A probe comes or goes while the program runs.
+struct LiveChange {
+    std::size_t probe = 0;
+    bool registers = false;
 };
 
 struct LiveRequest {
@@ -45,6 +52,9 @@ struct LiveRequest {
     std::vector<std::string> write_directories;
     int input = -1; ///< its standard input
     std::vector<LiveProbe> probes;
+    /// The program asks for the next of these by writing a byte to its standard input, which is a socket then, and
+    /// reads one when they have been made. For programs that are written for it.
+    std::vector<std::vector<LiveChange>> changes;
     unsigned cpus = 1; ///< at most so many of the machine's
     unsigned timeout_seconds = 60;
     bool reports_refusals = true; ///< map probed files first: a kernel looks at an instruction when its file is mapped

@@ -4,6 +4,7 @@
 #include "tools/judge/descriptor.hpp"
 #include "tools/judge/private_files.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -85,9 +86,21 @@ void give_up_the_machine() {
     ::_exit(126);
 }
 
+/// Closes every descriptor but these: probes of this process's parent would live as long as it does.
+void keep_only(std::vector<int> kept) {
+    std::sort(kept.begin(), kept.end());
+    unsigned from = 3;
+    for (const int fd : kept) {
+        if (fd < static_cast<int>(from)) continue;
+        if (fd > static_cast<int>(from)) ::close_range(from, static_cast<unsigned>(fd) - 1, 0);
+        from = static_cast<unsigned>(fd) + 1;
+    }
+    ::close_range(from, ~0u, 0);
+}
+
 /// Number 1 of the namespace: starts the program, takes in its orphans, and ends when the last process has.
 [[noreturn]] void be_init(const LiveRequest& request, const ProgramFiles& files, Descriptor status_to) {
-    ::close(files.keep_closed);
+    keep_only({request.input, files.out, files.err, status_to.get()});
     const std::string proc = (request.root == "/" ? "" : request.root) + "/proc";
     // Without /proc a program sees that it has none; so does it in the emulated machine's root folder.
     (void)::mount("proc", proc.c_str(), "proc", 0, nullptr);
@@ -128,6 +141,7 @@ Result<int> run_in_namespace(const LiveRequest& request, const ProgramFiles& fil
         be_init(request, files, std::move(pipe.write));
     }
     pipe.write.reset();
+    if (files.meanwhile) files.meanwhile();
     int status = 0, ended = 0;
     ssize_t n = 0;
     while ((n = ::read(pipe.read.get(), &status, sizeof status)) < 0 && errno == EINTR) {

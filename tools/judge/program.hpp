@@ -8,12 +8,14 @@
 
 #include "tools/judge/live.hpp"
 
+#include <functional>
+
 namespace trapline::judge {
 
 /// Descriptors of the calling process.
 struct ProgramFiles {
     int out, err;
-    int keep_closed; ///< not for the program
+    std::function<void()> meanwhile; ///< the calling process has that to do while the program runs, if anything
 };
 
 /// Runs the program as process 1000 of a new PID namespace, below a process that reaps, and waits until no process of

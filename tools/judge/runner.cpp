@@ -60,15 +60,20 @@ Result<Json> run(const LiveRequest& request, const RunnerPipes& pipes) {
     auto files = make_files_private(request);
     if (!files) return tl::make_unexpected(files.error());
 
-    Events events(*pmu, choose_cpus(request.cpus));
-    std::vector<int> errors;
+    Events events(*pmu, choose_cpus(request.cpus), request.probes.size());
+    std::vector<int> errors(request.probes.size());
+    const auto arm = [&](std::size_t i, const std::string& path) {
+        errors[i] = events.arm(i, request.probes[i], path);
+    };
+    std::vector<std::string> paths;
     std::string mapped; // probes of one file usually stand together
     for (const LiveProbe& probe : request.probes) {
         const auto file = files->find(probe.path);
         const std::string path = file != files->end() ? file->second : request.root + "/" + probe.path;
         if (request.reports_refusals && path != mapped) map_executable(path);
         mapped = path;
-        errors.push_back(events.add(probe, path));
+        if (probe.registered) arm(paths.size(), path);
+        paths.push_back(path);
     }
     const auto fetches = [](const LiveProbe& p) { return !p.fetch.empty(); };
     std::optional<Tracer> tracer;
@@ -77,7 +82,27 @@ Result<Json> run(const LiveRequest& request, const RunnerPipes& pipes) {
         if (!started) return tl::make_unexpected(started.error());
         tracer = std::move(*started);
     }
-    const Result<int> status = run_in_namespace(request, {pipes.out.get(), pipes.err.get(), pipes.message.get()});
+    LiveRequest program = request;
+    ProgramFiles surroundings{pipes.out.get(), pipes.err.get(), {}};
+    Pipe asks; // a pair of sockets
+    if (!request.changes.empty()) {
+        if (!asks.open_sockets()) return fail(fmt::format("socketpair: {}", std::strerror(errno)));
+        program.input = asks.write.get();
+        surroundings.meanwhile = [&] {
+            asks.write.reset(); // the program's end
+            char byte = 0;
+            for (std::size_t turn = 0; ::read(asks.read.get(), &byte, 1) == 1; ++turn) {
+                for (const LiveChange& change :
+                     turn < request.changes.size() ? request.changes[turn] : std::vector<LiveChange>())
+                    if (change.registers)
+                        arm(change.probe, paths[change.probe]);
+                    else
+                        events.disarm(change.probe);
+                (void)!::write(asks.read.get(), &byte, 1);
+            }
+        };
+    }
+    const Result<int> status = run_in_namespace(program, surroundings);
     if (!status) return tl::make_unexpected(status.error());
 
     std::vector<LiveCount> traced(errors.size());
