@@ -21,6 +21,7 @@ constexpr const char* kFooter =
     "private copies of the probed files, which nothing else can reach. It sees the same files (read-only\n"
     "but for copies of --write folders), environment, limits and process numbers; GLIBC_TUNABLES and\n"
     "OPENSSL_ia32cap make libraries choose the functions that they choose on the emulated processor.\n"
+    "The emulated kernel does what the live one does (strategy nop5) unless --strategy says otherwise.\n"
     "Hits of each probe, refused registrations, exit status and output are compared; with --args what\n"
     "fetch arguments saw, hit by hit (the live kernel's side comes from its tracefs). What the program\n"
     "prints is not shown.\n"
@@ -107,6 +108,7 @@ class Judge {
         utsname kernel{};
         ::uname(&kernel);
         request_.kernel = std::strncmp(kernel.release, "6.12.", 5) == 0 ? "linux-6.12" : "linux-6.18";
+        request_.strategy = request_.kernel == "linux-6.12" ? "emulate" : "nop5"; // what these kernels do
         if (const auto applied = options_.machine.apply(request_); !applied) return applied;
         if (std::strncmp(kernel.release, "6.18.", 5) != 0 && std::strncmp(kernel.release, "6.12.", 5) != 0)
             fmt::print(stderr, "trapline: this kernel is {}, the emulated one is {}: what differs may be the kernels\n",
