@@ -55,6 +55,7 @@ int report_command(const Arguments& arguments);
 int coverage_command(const Arguments& arguments);
 int debug_command(const Arguments& arguments);
 int list_command(const Arguments& arguments);
+int calibrate_command(const Arguments& arguments);
 int judge_command(const Arguments& arguments);
 int manual_command(const Arguments& arguments);
 int completion_command(const Arguments& arguments);

@@ -27,7 +27,7 @@ constexpr Subcommand kSubcommands[] = {
     {"manual", "[SUBCOMMAND]", "this as man pages", manual_command},
     {"completion", "bash|zsh", "completion of command lines, for a shell", completion_command},
     {"explore", "", "", nullptr},
-    {"calibrate", "", "", nullptr},
+    {"calibrate", "[OPTIONS]", "measure this machine's costs into a profile (root)", calibrate_command},
 };
 
 void print_help(std::FILE* to) {
