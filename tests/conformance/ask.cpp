@@ -8,9 +8,12 @@
 // its standard input and reads one. On the live kernel that is a conversation; in the emulated machine a schedule lets
 // the tracer run at the yield, the write fails, and a file has the byte.
 //
+// A case with a `line` asks instead whether the kernel's tracer, or the emulation, takes that definition of a probe.
+//
 // Exit codes: 0 asked, 77 this machine has no live kernel for us, 2 anything else.
 #include "scenarios/rig.hpp"
 #include "tools/judge/live.hpp"
+#include "tools/judge/tracer.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -38,7 +41,15 @@ Json ended(int code, int signal) {
     return {{"code", code}};
 }
 
+Json taken(bool yes) { return {{"output", yes ? "taken" : "refused"}, {"end", nullptr}, {"probes", Json::array()}}; }
+
 Json live(const Json& question) {
+    if (question.contains("line")) {
+        if (const auto possible = judge::tracer_available(); !possible) stop(77, possible.error().what);
+        std::string line = question.at("line");
+        line.insert(1, fmt::format(":trapline_{}/asked", ::getpid()));
+        return taken(judge::enter_once(line) == 0);
+    }
     judge::LiveRequest request;
     request.program = question.at("program");
     request.args = {request.program};
@@ -77,6 +88,12 @@ int input_of_bytes() {
 Json emulated(const Json& question, const std::string& strategy, const std::string& kernel) {
     RunRequest request;
     request.program = question.at("program");
+    if (question.contains("line")) {
+        const auto spec = parse_probe_spec(question.at("line").get<std::string>());
+        if (!spec) return taken(false);
+        request.probes.push_back({*spec, true, 0});
+        return taken(run_program(request).has_value());
+    }
     for (const Json& arg : question.at("args")) request.args.push_back(arg);
     request.working_directory = "/";
     request.strategy = strategy;

@@ -195,6 +195,10 @@ INSTRUCTIONS = [
     ("mov-ss-then-probed-step", "8c d0 8e d0 48 ff c1", "", (4,)),  # mov %ss,%eax; mov %eax,%ss; inc %rcx
     ("mov-ss-before-it-probed", "90 8c d0 8e d0 48 ff c1"),  # nop; mov %ss,%eax; mov %eax,%ss; inc %rcx
 
+    ("mov-ss-then-int3", "8c d0 8e d0 cc 90", "flags=302"),  # mov %ss,%eax; mov %eax,%ss; int3; nop
+    ("mov-ss-then-fault", "8c d0 8e d0 48 8b 1f", "rdi=10 flags=302"),  # mov %ss,%eax; mov %eax,%ss; mov (%rdi),%rbx
+    ("mov-ss-then-syscall", "8c d0 b0 27 8e d0 0f 05 90", "flags=302"),
+
     # Calls, jumps and returns that are stepped.
     ("call-reg", "ff d1 eb 01 90", "rcx=code+140"),  # call *%rcx; 1: jmp 2f; nop; 2: 
     ("call-mem", "ff 14 24"),  # call *(%rsp)
@@ -207,6 +211,10 @@ INSTRUCTIONS = [
     ("ret-imm", "51 c2 18 00", "rcx=code+140", (1,)),  # push %rcx; ret $24
     ("rep-ret", "51 f3 c3", "rcx=code+140", (1,)),  # push %rcx; rep ret
     ("ret-to-nowhere", "51 c3", "rcx=10", (1,)),  # push %rcx; ret
+    ("call-back", "ff c9 74 05 e8 f7 ff ff ff", "rcx=4", (4,)),  # 1: dec %ecx; je 2f; call 1b; 2:
+    # call 1f; jmp 2f; 1: nop5; ret; 2:
+    ("return-of-nop5-registers", "e8 02 00 00 00 eb 06 0f 1f 44 00 00 c3", "times=3 flags=ad7", ("r 7",)),
+    ("return-of-a-stepped", "e8 02 00 00 00 eb 05 48 8d 40 01 c3", "times=2 flags=ad7", ("r 7",)),
     ("call-over", "e8 01 00 00 00 90 58", "", (0, 6)),  # call 1f; nop; 1: pop %rax
 
     # loop and jrcxz shift the address of the slot.
@@ -291,6 +299,10 @@ INSTRUCTIONS = [
     ("tf-rep", "f3 aa 90", "flags=302 rcx=3 rdi=data+0"),  # rep stosb; nop
     ("tf-fault", "48 8b 07 90", "flags=302 rdi=10"),  # mov (%rdi),%rax; nop
     ("tf-not-probed-there", "90 90 90", "flags=302", (1,)),  # nop; nop; nop
+    ("tf-sysret", "9c 41 5b 90 90", "flags=302 rcx=code+104", (3,)),  # pushf; pop %r11; nop; nop
+    # push $0x302; popf; nop; nop; push $0x202; popf
+    ("sigtrap-loop", "68 02 03 00 00 9d 90 90 68 02 02 00 00 9d", "", (5, 6, 7, 8, 13)),
+    ("sigtrap-loop-unprobed", "68 02 03 00 00 9d 90 90 68 02 02 00 00 9d", "", ()),
 
     # Probes side by side.
     ("two-neighbours", "48 ff c0 48 ff c1 48 ff c2", "", (0, 3)),  # inc %rax; inc %rcx; inc %rdx
@@ -338,7 +350,7 @@ ENCODINGS = {
               "6666666666666666666666666666666690",
     "string instructions": "a4 a5 a6 a7 aa ab ac ad ae af",
     "far transfers": "ff1f ff2f cb ca0000 c8000000 c9",
-    "int3 in the file": "cc cc90",
+    "int3 in the file": "cc cc90 f3f3cc",
 }
 
 # Modes of the guest `process-life`: a name, what it is told, the functions that are probed ("r " for a return probe;
@@ -377,6 +389,13 @@ LIVES = [
     ("threads, stepped", "threads stepped 3", ["stepped"]),
     ("threads, nop5", "threads nop5 3", ["nop5"]),
     ("threads, return", "threads stepped 3", ["r stepped"]),
+    ("ten threads, ten calls", "crowd stepped 10 10", ["stepped"]),
+    ("a hundred threads, ten calls", "crowd emulated 100 10", ["emulated"]),
+    ("five threads, ten thousand calls", "crowd emulated 5 10000", ["emulated"]),
+    ("ten threads, nop5", "crowd nop5 10 100", ["nop5"]),
+    ("ten threads, return", "crowd stepped 10 10", ["r stepped"]),
+    ("a thread dies", "dies stepped 10 10", ["stepped"]),
+    ("a thread executes", "thread-executes stepped 10 10", ["stepped"]),
     ("exec, stepped", "executes stepped", ["stepped"]),
     ("exec, nop5", "executes nop5", ["nop5"]),
     ("exec, return", "executes stepped", ["r stepped"]),
@@ -456,7 +475,7 @@ LIVES = [
 # are called when others come and go while a call is open. A set of consumers before, and one after; these pairs are a
 # sample of all 256, which --all asks.
 CONSUMERS = ["outer", "outer", "r outer", "r outer"]
-SAMPLED_CONSUMERS = [(before, (before * 7 + 3) % 16) for before in range(16)]
+SAMPLED_CONSUMERS = [(before, (before * 7 + 3) % 16) for before in range(16)] + [(15, 15)]
 
 # Modes of the guest `returns`, with return probes on these functions.
 RETURNS = [
@@ -464,4 +483,24 @@ RETURNS = [
     ("tail 3", ["tail1"]), ("tail 3", ["tail2"]), ("tail 3", ["tail1", "tail2"]), ("jump 10", ["jumper"]),
     ("down 63", ["down", "leaf"]), ("down 64", ["down", "leaf"]), ("address", ["return_address"]),
     ("stacks", ["half"]), ("stacks-down", ["half"]), ("fork", ["forks", "leaf"]),
+]
+
+# Lines for the kernel's uprobe_events that it must refuse: what they are an example of in ftrace's
+# uprobe_syntax_errors.tc, and the line; and some that it takes.
+SYNTAX = [
+    ("FILE_NOT_FOUND", "p /non_exist_file:100"), ("NO_REGULAR_FILE", "p /sys:100"),
+    ("BAD_UPROBE_OFFS", "p /bin/sh:10a"), ("BAD_REFCNT", "p /bin/sh:10(1a)"),
+    ("REFCNT_OPEN_BRACE", "p /bin/sh:10(10"), ("BAD_REFCNT_SUFFIX", "p /bin/sh:10(10)a"),
+    ("BAD_FILE_OFFS", "p /bin/sh:10 @+ab"), ("SYM_ON_UPROBE", "p /bin/sh:10 @symbol"),
+    ("a register", "p /bin/sh:0x10 %di"), ("no such register", "p /bin/sh:0x10 %foo"),
+    ("memory of a register", "p /bin/sh:0x10 name=+8(%di):u32"), ("a type that is none", "p /bin/sh:0x10 %di:u33"),
+    ("the value that is returned, at the entry", "p /bin/sh:0x10 $retval"),
+    ("the value that is returned", "r /bin/sh:0x10 $retval"), ("a string in a register", "p /bin/sh:0x10 %di:string"),
+    ("a string", "p /bin/sh:0x10 +0(%di):string"), ("a parenthesis too few", "p /bin/sh:0x10 +0(%di"),
+    ("an array", "p /bin/sh:0x10 +0(%di):u8[4]"), ("an array of none", "p /bin/sh:0x10 +0(%di):u8[0]"),
+    ("an array too long", "p /bin/sh:0x10 +0(%di):u8[65]"), ("a bit field", "p /bin/sh:0x10 %di:b3@2/8"),
+    ("a bit field that does not fit", "p /bin/sh:0x10 %di:b9@2/8"), ("a name twice", "p /bin/sh:0x10 a=%di a=%si"),
+    ("a name that is none", "p /bin/sh:0x10 1a=%di"), ("a word of the stack", "p /bin/sh:0x10 $stack2"),
+    ("a variable that is none", "p /bin/sh:0x10 $foo"), ("a constant", "p /bin/sh:0x10 \\5"),
+    ("a constant string", 'p /bin/sh:0x10 \\"a":string'), ("a folder", "p /usr:0x10"), ("no offset", "p /bin/sh"),
 ]

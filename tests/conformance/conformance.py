@@ -11,10 +11,11 @@ probe, is read from the live kernel now; beside it stands what Linux 6.18 answer
 
 Without root or uprobes the second cannot be asked: the emulation is held against what was recorded.
 
-    conformance.py --ask COMMAND --guests DIR [--only WORDS] [--all] [--show] [--record FILE]
+    conformance.py --ask COMMAND --guests DIR [--only WORDS] [--all] [--show] [--record FILE] [--table FILE]
 
 `--record` writes what the live kernel says now, for recorded-6.18.json; the difference is to be read before it is
-committed. `--show` prints both answers of every case that is looked at.
+committed. `--show` prints both answers of every case that is looked at. `--table` writes docs/suites.md: which cases of
+suites that others wrote (suites.py) hold here and live.
 """
 
 import argparse
@@ -32,10 +33,12 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../live")]
 import cases
+import suites
 from common import SKIP, Elf
 
 START, PAD = 0x100, 0x140  # in `code`
 TIMEOUT = 500
+PAGE = os.path.join(HERE, "../../docs/suites.md")
 
 
 class Case:
@@ -46,6 +49,8 @@ class Case:
         self.changes, self.places = changes, places
 
     def question(self):
+        if isinstance(self.probes, str):
+            return {"program": self.program, "line": self.probes}
         return {"program": self.program, "args": self.args, "probes": self.probes,
                 **({"changes": self.changes, "child_asks": "forks" in self.args[0]} if self.changes else {})}
 
@@ -92,7 +97,8 @@ class Subject:
         if f"at={at:x}" not in args.split():
             args += f" at={at:x}"
         return Case(f"instruction: {name}", path, args.split(),
-                    [{"path": path, "offset": self.code + at + p} for p in probes])
+                    [{"path": path, "offset": self.code + at + int(str(p).split()[-1]), "return": str(p)[0] == "r"}
+                     for p in probes])
 
     def encodings(self, name, codes):
         """One run; every probe is a question of its own."""
@@ -106,16 +112,24 @@ def probes_of(elf, path, names):
     found = []
     for name in names:
         plain = name.removeprefix("-")
-        function = plain.removeprefix("r ")
-        found.append({"path": path, "offset": elf.offset_of(function), "return": plain != function,
+        function, counter, by = re.fullmatch(r"(\w+)(?:\((\w+)\+(\d+)\))?", plain.removeprefix("r ")).groups()
+        found.append({"path": path, "offset": elf.offset_of(function), "return": plain.startswith("r "),
                       "registered": not name.startswith("-")})
+        if counter:
+            found[-1]["counter"] = elf.offset_of(counter) + int(by)
     return found
+
+
+WITHOUT = " (without a probe)"
 
 
 def all_cases(guests, folder, everything):
     subject = Subject(os.path.join(guests, "subject"), folder)
     for row in cases.INSTRUCTIONS:
-        yield subject.case(*row)
+        case = subject.case(*row)
+        yield case
+        if case.name in suites.compared_with_no_probe():
+            yield Case(case.name + WITHOUT, case.program, case.args, [])
     for name, codes in cases.ENCODINGS.items():
         yield subject.encodings(name, codes.split())
     for name, guest, rows in (("life", "process-life", cases.LIVES),
@@ -128,10 +142,12 @@ def all_cases(guests, folder, everything):
             turns = [[{"probe": int(n), "register": sign == "+"} for sign, n in re.findall(r"([+-])(\d)", turn)]
                      for turn in (changes[0] if changes else [])]
             # A guest that asks gets an answer in any case.
-            if not turns and args.split()[0] in ("asks", "writes", "open-call", "forks-and-asks"):
+            if not turns and args.split()[0] in ("asks", "counts", "writes", "open-call", "forks-and-asks"):
                 turns = [[]] * 8
             yield Case(f"{name}: {title}", path, args.split(), probes_of(elf, path, probes), turns)
     path = os.path.join(folder, "process-life")
+    for name, line in cases.SYNTAX:
+        yield Case(f"syntax: {name}", path, [], line)
     elf = Elf(path)
     for before, after in itertools.product(range(16), range(16)) if everything else cases.SAMPLED_CONSUMERS:
         here = [i for i in range(4) if before >> i & 1]
@@ -139,6 +155,27 @@ def all_cases(guests, folder, everything):
         change = [{"probe": i, "register": bool(after >> i & 1)} for i in range(4) if (before ^ after) >> i & 1]
         yield Case(f"consumers: {before:04b}, then {after:04b}", path, ["open-call", "outer"],
                    probes_of(elf, path, probes), [change, [], []])
+
+
+def table_of_suites(live, emulated):
+    """docs/suites.md"""
+
+    def verdict(answers, ours, wants):
+        found = [answers[name] for name in ours]
+        return "yes" if all(want(a, answers.get(name + WITHOUT), name) for name, a in zip(ours, found) for want in wants) else "no"
+
+    lines = [suites.HEAD]
+    for suite, rows in suites.SUITES:
+        lines += ["", f"## {suite}", "", "| case | what it checks | here | live 6.18.44 | asked as |", "|---|---|---|---|---|"]
+        for name, checks, ours, wants in rows:
+            if not ours:
+                lines.append(f"| {name} | {checks} | | | {wants} |")
+                continue
+            if isinstance(ours, str):
+                ours = sorted(n for n in live if n.startswith(ours))
+            asked = ours[0] if len(ours) == 1 else f"{ours[0]} and {len(ours) - 1} more"
+            lines.append(f"| {name} | {checks} | {verdict(emulated, ours, wants)} | {verdict(live, ours, wants)} | {asked} |")
+    return "\n".join(lines) + "\n"
 
 
 def ask(command, how, chosen, folder, number):
@@ -179,6 +216,11 @@ def read_json(name):
         return json.load(file)
 
 
+def read_text(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def difference(first, second):
     return "; ".join(f"{key}: {first.get(key)!r}, {second.get(key)!r}"
                      for key in {**first, **second} if first.get(key) != second.get(key))
@@ -195,6 +237,7 @@ def main():
     parser.add_argument("--guests", required=True)
     parser.add_argument("--only", help="only cases whose name contains this")
     parser.add_argument("--record", metavar="FILE", help="write the live kernel's answers")
+    parser.add_argument("--table", metavar="FILE", help="write the table of suites")
     parser.add_argument("--all", action="store_true", help="all sets of consumers, which takes three minutes more")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
@@ -209,7 +252,11 @@ def main():
         if live is None:
             sys.exit(SKIP)
         write_recording(options.record, live)
+        recorded = live
 
+    if options.table and not options.only:
+        with open(options.table, "w", encoding="utf-8") as file:
+            file.write(table_of_suites(live or recorded, emulated))
     failures = []
     differs_here = 0
     for name, answer in emulated.items():
@@ -236,6 +283,8 @@ def main():
     if not options.only:
         failures += [f"{name}: a known difference of no case" for name in known if name not in emulated]
         failures += [f"{name}: recorded, and not asked" for name in recorded if name not in emulated]
+        if table_of_suites(recorded, emulated) != read_text(PAGE):
+            failures.append("docs/suites.md is out of date: --table writes it")
     for failure in failures:
         print("FAIL", failure)
     print(f"{len(emulated)} questions to " + (f"Linux {release} and " if live is not None else "") +

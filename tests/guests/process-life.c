@@ -143,6 +143,24 @@ static void asks(const char* a) {
         call();
     }
 }
+// N times: a question, and what the counters say that tell a program who probes it.
+volatile unsigned short semaphores[2] __attribute__((section(".data"))) = {0, 0};
+static void counts(const char* a) {
+    for (u64 n = parse_number(a); n--;) {
+        say("semaphore", semaphores[0]);
+        say("semaphore", semaphores[1]);
+        call();
+        ask();
+    }
+    flush();
+    const long child = syscall3(SYS_fork, 0, 0, 0);
+    if (child == 0) {
+        say("semaphore of the child", semaphores[0]);
+        end_child();
+    }
+    wait_for(child);
+    say("semaphore", semaphores[0]);
+}
 static void forks(const char* a) {
     if (*a != '0') call();
     flush();
@@ -198,6 +216,38 @@ static void threads(const char* a) {
     call();
     show_maps();
 }
+// argv[3] threads at once, argv[4] calls each; none of them prints.
+enum { MOST_THREADS = 100 };
+static struct thread crowd_threads[MOST_THREADS];
+static u64 crowd_rounds, crowd_sum;
+static void in_crowd(void* argument) {
+    (void)argument;
+    for (u64 i = 0; i < crowd_rounds; ++i) __atomic_fetch_add(&crowd_sum, chosen(1) - 1, __ATOMIC_RELAXED);
+}
+static char** arguments;
+static void crowd(const char* a) {
+    const u64 count = parse_number(a);
+    crowd_rounds = parse_number(arguments[4]);
+    for (u64 i = 0; i < count && i < MOST_THREADS; ++i) thread_start(&crowd_threads[i], in_crowd, 0);
+    for (u64 i = 0; i < count && i < MOST_THREADS; ++i) thread_join(&crowd_threads[i]);
+    say("calls", crowd_sum);
+}
+// Threads come and go, and the last one dies of a fault that nobody handles.
+static void in_dying(void* argument) {
+    (void)argument;
+    static const struct {
+        u64 handler, flags, restorer, mask;
+    } by_default = {0, 0, 0, 0};
+    syscall6(SYS_rt_sigaction, SIGSEGV, (u64)&by_default, 0, sizeof by_default.mask, 0, 0);
+    *(volatile u8*)16 = 0;
+}
+static void dies(const char* a) {
+    static struct thread last;
+    crowd(a);
+    flush();
+    thread_start(&last, in_dying, 0);
+    thread_join(&last);
+}
 static void shares_memory(const char* a) {
     static u8 stack[16384] __attribute__((aligned(16)));
     static volatile int tid;
@@ -208,7 +258,6 @@ static void shares_memory(const char* a) {
     wait_for(guest_clone(CLONE_VM | SIGCHLD, top, &tid, &tid));
     call();
 }
-static char** arguments;
 static void executes(const char* a) {
     char* again[] = {arguments[0], "rounds", arguments[2], "2", 0};
     char* no_environment[] = {0};
@@ -216,6 +265,15 @@ static void executes(const char* a) {
     call();
     flush();
     syscall3(SYS_execve, (u64) "/proc/self/exe", (u64)again, (u64)no_environment);
+}
+// A thread that is not the first one executes another program; the others are no more.
+static void in_executing(void* argument) { executes(argument); }
+static void thread_executes(const char* a) {
+    static struct thread t;
+    crowd(a);
+    flush();
+    thread_start(&t, in_executing, "");
+    for (;;) syscall3(SYS_sched_yield, 0, 0, 0);
 }
 static void maps_again(const char* a) {
     const u64 shared = *a == 's';
@@ -360,6 +418,10 @@ static const struct {
              {"forks-and-asks", forks_and_asks},
              {"vforks", vforks},
              {"threads", threads},
+             {"counts", counts},
+             {"crowd", crowd},
+             {"dies", dies},
+             {"thread-executes", thread_executes},
              {"shares-memory", shares_memory},
              {"executes", executes},
              {"maps-again", maps_again},

@@ -216,6 +216,15 @@ std::vector<LiveCount> Tracer::finish(std::size_t probes) {
     return counts;
 }
 
+int enter_once(const std::string& line) {
+    const Descriptor tracefs = open_tracefs();
+    if (!tracefs) return errno;
+    if (!put(tracefs, "uprobe_events", line + "\n", O_APPEND)) return errno;
+    const std::size_t begin = line.find(':') + 1;
+    put(tracefs, "uprobe_events", "-:" + line.substr(begin, line.find(' ') - begin), O_APPEND);
+    return 0;
+}
+
 Result<void> tracer_available() {
     const Descriptor tracefs = open_tracefs();
     const Descriptor events(::openat(tracefs.get(), "uprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC));

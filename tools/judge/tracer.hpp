@@ -36,6 +36,9 @@ class Tracer {
     Descriptor answers_;
 };
 
+/// Enters a line like `p:GROUP/EVENT /bin/sh:0x100`, and takes the event out again. 0, or the errno of its refusal.
+int enter_once(const std::string& line);
+
 /// Whether this machine has a uprobe tracer. The error says what lacks.
 Result<void> tracer_available();
 
