@@ -4,9 +4,6 @@
 #include <algorithm>
 
 namespace trapline {
-namespace {
-Path<bool> one_more_instruction() { co_return true; }
-} // namespace
 
 Path<bool> Uprobes::breakpoint(Task& t) {
     Mm& mm = *t.process->mm;
@@ -81,8 +78,6 @@ Path<bool> Uprobes::single_step(Task& t) {
         confirm(t);
         return {};
     }
-    if (dialect_.late_syscall_step && u.active->flow == Flow::system && !std::exchange(u.step_delayed, true))
-        return one_more_instruction();
     ++counters.step_traps;
     const Hit hit{t, u.active, u.address};
     // In place, a rep string instruction traps after each iteration with RIP still on it: it has not completed.
@@ -111,7 +106,6 @@ void Uprobes::begin_step(const Hit& hit, bool trap_flag) {
     u.user_trap_flag = kernel_.trap_flag(hit.task);
     u.active = hit.uprobe;
     u.address = hit.address;
-    u.step_delayed = false;
     if (trap_flag) kernel_.set_trap_flag(hit.task, true);
 }
 
@@ -165,7 +159,7 @@ bool Uprobes::holds_signals(const Task& t) {
 
 bool Uprobes::steps_end_behind_calls(const Task& t) {
     const bool stepping = t.probe != nullptr && static_cast<const Utask&>(*t.probe).active != nullptr;
-    return stepping && strategy_->steps_end_behind_calls();
+    return stepping && !dialect_.late_syscall_step;
 }
 
 Path<bool> Uprobes::syscall(Task& t) {

@@ -5,7 +5,6 @@
 namespace trapline {
 namespace {
 Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scratch::rdi ? Reg::rdi : Reg::rbx; }
-bool is_call(const Uprobe& u) { return u.bytes[0] == 0x0f && u.bytes[1] == 0x05; } // syscall
 } // namespace
 
 void OutOfLineStep::enter(const Hit& hit, Addr copy) {
@@ -29,7 +28,7 @@ Addr OutOfLineStep::leave(const Hit& hit, Addr copy) {
     const bool fixed = fix_up(hit, copy);
     const Addr next = k.get(hit.task, Reg::rip);
     if (fixed) uprobes.hide_step(hit, next);
-    const bool late = k.trap_flag(hit.task) && !steps_end_behind_calls() && is_call(*hit.uprobe);
+    const bool late = k.trap_flag(hit.task) && uprobes.dialect().late_syscall_step && hit.uprobe->flow == Flow::system;
     if (uprobes.end_step(hit.task)) uprobes.signal_own_step(hit.task);
     if (!again && fixed) uprobes.completed(hit.task, *hit.uprobe);
     if (late) { // the instruction behind it has run with it, past an int3 that may stand there

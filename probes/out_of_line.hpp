@@ -11,10 +11,6 @@
 namespace trapline {
 
 class OutOfLineStep : public Strategy {
-  public:
-    /// Linux sets TF and nothing else, so the instruction behind a system call is stepped in the slot with it.
-    bool steps_end_behind_calls() override { return !uprobes.dialect().leaks_step; }
-
   protected:
     using Strategy::Strategy;
 

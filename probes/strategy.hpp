@@ -82,8 +82,6 @@ class Strategy {
     virtual bool holds_signals(const Task&) { return false; }
     /// While a step is in progress, too, unless the strategy has no such care.
     virtual bool steps_hold_signals() { return true; }
-    /// The step trap of a system call comes right behind it. Otherwise the instruction that follows runs, too.
-    virtual bool steps_end_behind_calls() { return true; }
 
     /// The page of slots that the strategy has in the address space, made if need be: the trampoline of return probes
     /// goes into its slot 0. nullptr: it has none, and the layer makes one.

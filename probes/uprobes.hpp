@@ -31,7 +31,6 @@ struct Utask : Extension {
     Uprobe* active = nullptr;    ///< a step is in progress
     Addr address = 0;            ///< of the probe point
     bool user_trap_flag = false; ///< EFLAGS.TF before the step
-    bool step_delayed = false;   ///< of a system call: the first of the two step traps has come
     Cycles trapped_at = 0;
     // xol
     int slot = -1;

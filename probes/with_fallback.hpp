@@ -33,7 +33,6 @@ class WithFallback : public Strategy {
     void before_fault_signal(Task& t) override { fallback_->before_fault_signal(t); }
     void before_signal_frame(Task& t) override { fallback_->before_signal_frame(t); }
     bool holds_signals(const Task& t) override { return fallback_->holds_signals(t); }
-    bool steps_end_behind_calls() override { return fallback_->steps_end_behind_calls(); }
     XolArea* area(Mm& mm) override { return fallback_->area(mm); }
     void forget(Mm& mm) override { fallback_->forget(mm); }
     void task_exit(const Hit& hit) override { fallback_->task_exit(hit); }

@@ -68,7 +68,7 @@ void XolStep::abort(const Hit& hit) {
 
 Path<bool> XolStep::breakpoint(Task& t, Addr) {
     const bool stepping = t.probe != nullptr && uprobes.utask(t).active != nullptr;
-    return stepping && !steps_end_behind_calls() ? ended_by_int3(t) : Path<bool>();
+    return stepping && uprobes.dialect().late_syscall_step ? ended_by_int3(t) : Path<bool>();
 }
 
 /// It stands behind a system call, whose step has come as far. TF stays, and nothing is put right.

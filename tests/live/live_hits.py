@@ -2,9 +2,9 @@
 """live-hits: the same program and probes on the live kernel and in trapline: hits, refusals and output must agree.
 
 Every case runs once on the live kernel and then under trapline with `nop5`, `xol` and `inline`, on one and on four
-CPUs. `nop5` is what the live kernel does. The expected values are what the live kernel counts while the test runs. Every case has a root folder of its own with
-private copies of its files: the live run changes its root to it, trapline is given it as --root, so both see the same
-files and nothing else on the machine executes the probed ones.
+CPUs. `nop5` is what the live kernel does. The expected values are what the live kernel counts while the test runs.
+Every case has a root folder of its own with private copies of its files: the live run changes its root to it, trapline
+is given it as --root, so both see the same files and nothing else on the machine executes the probed ones.
 
 What is compared: the errno of each probe; its hits; exit code and output. With more than one thread `inline` may miss
 hits, which is what the project is about, so there the live number is held against hits + missed. What no strategy can
