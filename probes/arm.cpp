@@ -42,6 +42,7 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     now->arm(va, u.bytes[0]);
     still->armed = true;
     if (u.first_address == 0) u.first_address = va;
+    count_reference(mm, u, 1);
     count_text_write();
     co_await kernel_.step(actor, Step::text_armed, va, u.number, {}, id);
     if (space(id) == nullptr) co_return true;
@@ -83,6 +84,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
         sp->pages.erase(it);
     }
     if (restored) {
+        count_reference(mm, uprobe, -1);
         count_text_write();
         Task& actor = kernel_.actor();
         co_await kernel_.step(actor, Step::text_restored, va, 0, {}, id);
@@ -94,6 +96,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
 
 void Uprobes::mapped(Mm& mm, const Vma& vma) {
     make_space(mm);
+    count_waiting(mm, vma);
     const Process* p = owner(mm);
     // Linux's uprobe_mmap: breakpoints go in inside mmap, and all errors are ignored (facts 3a).
     const auto first = tree_.lower_bound({vma.inode->number, vma.offset});

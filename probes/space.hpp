@@ -18,6 +18,7 @@ struct Space {
     std::unordered_map<Addr, Site> sites;
     Site* last = nullptr; ///< the site that was asked for last; forgotten when sites change
     std::map<Addr, std::unique_ptr<TextPage>> pages;
+    std::vector<Uprobe*> uncounted; ///< armed, and where their counters will be nothing is mapped yet
 
     // Return probes.
     Addr trampoline = 0;                ///< where functions return to instead; 0: not set up

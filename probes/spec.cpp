@@ -119,9 +119,6 @@ Result<ProbePlace> parse_place(std::string_view text) {
     if (where.empty()) return fail("nothing follows the ':'", std::string(kForms));
     if (is_digit(where.front())) {
         const auto offset = number(where);
-        if (!offset && where.find('(') != std::string_view::npos)
-            return fail(fmt::format("'{}' asks for a reference counter, which is not modelled", where),
-                        "leave out what is in parentheses");
         if (!offset)
             return fail(fmt::format("'{}' is not a file offset", where),
                         "write a decimal number without leading zeros, or a hexadecimal one after 0x");
@@ -231,6 +228,25 @@ std::optional<Error> parse_args(std::string_view rest, ProbeSpec& spec) {
     return std::nullopt;
 }
 
+/// Takes `(0xOFFSET)` off a place that is a file offset: its reference counter.
+std::optional<Error> take_counter(std::string_view& place, ProbeSpec& spec) {
+    const std::size_t colon = split_colon(place);
+    if (colon == std::string_view::npos || colon + 1 == place.size() || !is_digit(place[colon + 1]))
+        return std::nullopt;
+    const std::size_t open = place.find('(', colon);
+    if (open == std::string_view::npos) return std::nullopt;
+    const std::string_view what = place.substr(open);
+    const auto offset = what.ends_with(')') ? number(what.substr(1, what.size() - 2)) : std::nullopt;
+    if (!offset)
+        return Error{fmt::format("'{}' is not the offset of a reference counter", what),
+                     "write its offset in the file, as in /bin/x:0x1139(0x4010)",
+                     {},
+                     0};
+    spec.counter_offset = *offset;
+    place = place.substr(0, open);
+    return std::nullopt;
+}
+
 /// The event name of `p:[GROUP/]NAME `, or nothing when the text is not in the tracer's form.
 std::optional<std::string_view> tracer_head(std::string_view text) {
     if (!text.starts_with('p') && !text.starts_with('r')) return std::nullopt;
@@ -267,6 +283,7 @@ std::optional<Error> parse_into(std::string_view body, ProbeSpec& spec) {
             break;
         }
     }
+    if (auto problem = take_counter(place, spec)) return problem;
     if (constexpr std::string_view kReturn = "%return"; place.ends_with(kReturn)) {
         spec.is_return = true;
         place.remove_suffix(kReturn.size());

@@ -4,6 +4,7 @@
 // all mean the same: a place, whether the probe fires on entry or on return, and what to fetch when it does.
 //
 //     PATH:SYMBOL[+OFFSET]   PATH:0xFILE_OFFSET   @0xADDRESS            an empty PATH is the main program
+//     PATH:0xFILE_OFFSET(0xFILE_OFFSET)       the second one: a 16-bit counter of who probes it (USDT's semaphores)
 //     uprobe:PATH:SYMBOL     uretprobe:PATH:SYMBOL     probe:PATH:...   bpftrace; `probe:` is `uprobe:`
 //     p[:NAME] PLACE [FETCHARG...]     r[:NAME] PLACE [FETCHARG...]     ftrace; PLACE%return is the same as `r`
 //
@@ -59,7 +60,8 @@ struct FetchArg {
 struct ProbeSpec : ProbePlace {
     std::string text; ///< as typed, without blanks around it
     bool is_return = false;
-    std::string name; ///< the event name of `p:NAME`; empty: none given
+    std::uint64_t counter_offset = 0; ///< in the file, of a reference counter (a USDT semaphore); 0: none
+    std::string name;                 ///< the event name of `p:NAME`; empty: none given
     std::vector<FetchArg> args;
 };
 

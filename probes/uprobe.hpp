@@ -52,6 +52,8 @@ struct Consumer {
     /// Which processes it wants beyond that; empty: all. Asked again at hits, so the answer may change.
     std::function<bool(const Process&)> filter;
     bool on_entry = true, on_return = false;
+    /// In the file: a 16-bit counter that is one higher wherever the probe is armed (a USDT semaphore); 0: none.
+    std::uint64_t counter_offset = 0;
     std::function<void(HitContext&)> handler;
     /// A handler that may sleep, instead of `handler`: the probed thread stays stopped, the others run. In task context
     /// only.
@@ -78,6 +80,7 @@ struct Uprobe {
     std::shared_ptr<Inode> inode; ///< nullptr: anonymous memory of one address space, `offset` is the address
     std::uint32_t mm = 0;         ///< of an anonymous one
     std::uint64_t offset = 0;
+    std::uint64_t counter_offset = 0; ///< the same for all its consumers
     std::vector<Consumer*> consumers; ///< in order of registration; nullptr: one that left while handlers run
     Truth truth;
     Truth returned; ///< the same of returns: an execution is a call that came back

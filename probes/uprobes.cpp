@@ -156,10 +156,13 @@ Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t
         *error = -EBUSY;
         co_return false;
     }
+    if (c.counter_offset % sizeof(std::uint16_t) != 0) co_return false;
+    if (u != nullptr && u->counter_offset != c.counter_offset) co_return false;
     if (u == nullptr) {
         u = all_.emplace_back(std::make_unique<Uprobe>()).get();
         u->inode = inode;
         u->offset = offset;
+        u->counter_offset = c.counter_offset;
         u->number = static_cast<std::uint32_t>(all_.size());
         tree_.emplace(std::pair{inode->number, offset}, u);
     }

@@ -159,6 +159,7 @@ Result<void> Rig::locate_probes() {
         a.place = std::move(*place);
         a.consumer.on_entry = !p.spec.is_return;
         a.consumer.on_return = p.spec.is_return;
+        a.consumer.counter_offset = p.spec.counter_offset;
         a.fetch = std::move(*fetch);
         if (!a.fetch.empty()) a.consumer.handler = [this, &a](HitContext& hit) { this->fetch(a, hit); };
     }

@@ -153,6 +153,7 @@ class Judge {
             probe.path = p.file;
             probe.offset = p.offset;
             probe.is_return = p.is_return;
+            probe.counter_offset = static_cast<std::uint32_t>(request_.probes[i].spec.counter_offset);
             if (!options_.args) continue;
             for (const FetchArg& arg : request_.probes[i].spec.args) probe.fetch += to_string(arg) + " ";
         }

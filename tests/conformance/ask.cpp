@@ -62,6 +62,7 @@ Json live(const Json& question) {
         probe.path = p.at("path");
         probe.offset = p.at("offset");
         probe.is_return = p.value("return", false);
+        probe.counter_offset = p.value("counter", 0u);
         probe.registered = p.value("registered", true);
     }
     for (const Json& turn : question.value("changes", Json::array())) {
@@ -103,9 +104,10 @@ Json emulated(const Json& question, const std::string& strategy, const std::stri
     request.capture_output = true;
     request.standard = {input_of_bytes(), -1, -1};
     for (const Json& p : question.at("probes")) {
-        const auto spec =
-            parse_probe_spec(fmt::format("{}{}:{:#x}", p.value("return", false) ? "uretprobe:" : "",
-                                         p.at("path").get<std::string>(), p.at("offset").get<std::uint64_t>()));
+        const auto spec = parse_probe_spec(
+            fmt::format("{}{}:{:#x}{}", p.value("return", false) ? "uretprobe:" : "", p.at("path").get<std::string>(),
+                        p.at("offset").get<std::uint64_t>(),
+                        p.contains("counter") ? fmt::format("({})", p.at("counter").get<std::uint32_t>()) : ""));
         if (!spec) stop(2, spec.error().text());
         request.probes.push_back({*spec, p.value("registered", true), 0});
     }

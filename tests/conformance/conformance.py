@@ -143,7 +143,7 @@ def all_cases(guests, folder, everything):
                      for turn in (changes[0] if changes else [])]
             # A guest that asks gets an answer in any case.
             if not turns and args.split()[0] in ("asks", "counts", "writes", "open-call", "forks-and-asks"):
-                turns = [[]] * 8
+                turns = [[]] * (int(args.split()[2]) if args.startswith("counts") else 8)
             yield Case(f"{name}: {title}", path, args.split(), probes_of(elf, path, probes), turns)
     path = os.path.join(folder, "process-life")
     for name, line in cases.SYNTAX:

@@ -96,6 +96,15 @@ TEST_SUITE("probes/spec") {
         CHECK(spec("r:group/mine a:f $retval").name == "group/mine");
     }
 
+    TEST_CASE("a file offset may have a reference counter") {
+        const ProbeSpec probe = spec("p /bin/x:0x10(0x4020) %di");
+        CHECK(probe == ProbePlace{"/bin/x", ProbePlace::FileOffset{0x10}});
+        CHECK(probe.counter_offset == 0x4020);
+        CHECK(probe.args.size() == 1);
+        CHECK(spec(":16(32)").counter_offset == 32);
+        CHECK(spec(":0x10").counter_offset == 0);
+    }
+
     TEST_CASE("what is wrong is named, with what to type instead") {
         CHECK(mentions(refused("").what, "empty"));
         CHECK(mentions(refused("main").hint, "write :main"));
@@ -109,7 +118,9 @@ TEST_SUITE("probes/spec") {
         CHECK(mentions(refused(":hot-3").what, "'-' cannot be part"));
         CHECK(mentions(refused(":0x").what, "not a file offset"));
         CHECK(mentions(refused(":010").what, "not a file offset"));
-        CHECK(mentions(refused(":0x10(0x20)").what, "reference counter"));
+        CHECK(mentions(refused(":0x10(0x2g)").what, "reference counter"));
+        CHECK(mentions(refused(":0x10(0x20").what, "reference counter"));
+        CHECK(mentions(refused(":0x10(0x20)a").what, "reference counter"));
         CHECK(mentions(refused(":f(int)").hint, "mangled"));
         CHECK(mentions(refused("@401136").what, "not an address"));
         CHECK(mentions(refused(":hot %di").hint, "p PLACE %di"));

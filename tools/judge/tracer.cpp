@@ -77,8 +77,9 @@ class Instance {
         const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
         const std::string event = fmt::format("{}/p{}", name_, number);
         // By its descriptor, because a path here has no blanks or colons.
-        const std::string line = fmt::format("{}:{} /proc/self/fd/{}:{:#x} {}\n", probe.is_return ? 'r' : 'p', event,
-                                             fd.get(), probe.offset, probe.fetch);
+        const std::string counter = probe.counter_offset != 0 ? fmt::format("({:#x})", probe.counter_offset) : "";
+        const std::string line = fmt::format("{}:{} /proc/self/fd/{}:{:#x}{} {}\n", probe.is_return ? 'r' : 'p', event,
+                                             fd.get(), probe.offset, counter, probe.fetch);
         if (!put(tracefs_, "uprobe_events", line, O_APPEND))
             return failed(fmt::format("the kernel's tracer refuses `{}`", probe.fetch));
         events_.push_back(event);
