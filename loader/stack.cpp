@@ -72,6 +72,7 @@ long make_stack(Mm& mm, const StackContents& contents, bool executable, InitialS
     out.environment = out.arguments_end = stack.at();
     const std::vector<std::uint64_t> args = push_all(contents.args);
     out.arguments = stack.at();
+    stack.align(16, 0); // Linux (arch_align_stack): how fast string functions are depends on it
     const Addr platform = stack.push(kPlatform);
     const Addr random = stack.push(contents.random.data(), contents.random.size());
 
