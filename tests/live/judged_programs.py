@@ -4,7 +4,8 @@
 For each program, instructions of its file and of the libraries that it loads are drawn at random (the seed is printed
 and can be given), more than half of them among those that the program executes, which the emulated machine says.
 `trapline judge` then counts the hits of each on both sides, and compares errnos, the exit and the output. The boundaries
-of instructions are the disassembler's of binutils.
+of instructions are the disassembler's of binutils. What asks the processor who it is (within a kilobyte of a CPUID
+instruction) is not drawn: the answer is another one, and no kernel has a say in it.
 
     judged_programs.py --trapline COMMAND [--probes N] [--seed N] [--only NAME] [--table]
 
@@ -12,9 +13,11 @@ Without --probes a sample: a live probe takes its time to be closed. `--probes 2
 """
 
 import argparse
+import bisect
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,7 @@ from common import SKIP, Account, Elf, Trapline, libraries, skip
 SAMPLE, EXECUTED = 16, 0.6
 MOST_HITS = 5000  # of one probe: a step out of line takes a virtual machine some 15 microseconds
 WINDOWS, WINDOW, SETTLE = 48, 1 << 11, 8
+CPUID, NEAR = b"\x0f\xa2", 1 << 10
 BASH = "f() { echo $(( $1 * $1 )); }; for i in {1..20}; do f $i; done; a=(x y z); echo ${#a[@]}; case $i in 20) exit 7;; esac"
 PYTHON = "import json; print(sum(i * i for i in range(300)), sorted('probe trap line'.split()), json.dumps({'a': [1, 0.5]}))"
 SQL = "create table a(x, y); insert into a values (1, 'one'), (2, 'two'), (3, 'three'); create index i on a(y);" \
@@ -60,6 +64,13 @@ def executable_parts(path):
 def some_instructions(path, numbers, count):
     """File offsets of instructions, from windows at random places; a disassembler soon finds its feet."""
     parts = list(executable_parts(path))
+    with open(path, "rb") as file:
+        asks = [match.start() for match in re.finditer(re.escape(CPUID), file.read())]
+
+    def asks_nearby(offset):
+        i = bisect.bisect(asks, offset)
+        return any(abs(at - offset) < NEAR for at in asks[max(i - 1, 0):i + 1])
+
     found = set()
     for _ in range(WINDOWS):
         offset, address, size = numbers.choice(parts)
@@ -70,7 +81,7 @@ def some_instructions(path, numbers, count):
         # Not what stands between functions, and nothing that is no instruction.
         good = [int(at.strip(" :"), 16) for at, *rest in lines[SETTLE:-1] if rest and rest[0].strip() not in ("(bad)", "int3")]
         found.update(at - address + offset for at in numbers.sample(good, min(len(good), 1 + 2 * count // WINDOWS)))
-    return sorted(found)
+    return sorted(offset for offset in found if not asks_nearby(offset))
 
 
 def choose(trapline, name, path, args, env, probes, seed):
