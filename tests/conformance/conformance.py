@@ -44,14 +44,14 @@ PAGE = os.path.join(HERE, "../../docs/suites.md")
 class Case:
     """A question: a program with its arguments and probes. Cases with the same `batch` share a run."""
 
-    def __init__(self, name, program, args, probes, changes=(), places=None):
+    def __init__(self, name, program, args, probes, changes=(), places=None, mapped=True):
         self.name, self.program, self.args, self.probes = name, program, args, probes
-        self.changes, self.places = changes, places
+        self.changes, self.places, self.mapped = changes, places, mapped
 
     def question(self):
         if isinstance(self.probes, str):
             return {"program": self.program, "line": self.probes}
-        return {"program": self.program, "args": self.args, "probes": self.probes,
+        return {"program": self.program, "args": self.args, "probes": self.probes, "mapped": self.mapped,
                 **({"changes": self.changes, "child_asks": "forks" in self.args[0]} if self.changes else {})}
 
 
@@ -143,9 +143,13 @@ def all_cases(guests, folder, everything):
                      for turn in (changes[0] if changes else [])]
             # A guest that asks gets an answer in any case.
             if not turns and args.split()[0] in ("asks", "counts", "writes", "open-call", "forks-and-asks"):
-                turns = [[]] * (int(args.split()[2]) if args.startswith("counts") else 8)
+                asked = {"counts": args.split()[-1], "forks-and-asks": 1}.get(args.split()[0], 8)
+                turns = [[]] * int(asked)
             yield Case(f"{name}: {title}", path, args.split(), probes_of(elf, path, probes), turns)
     path = os.path.join(folder, "process-life")
+    for name, by in cases.PLACES:
+        yield Case(f"place: {name} of the file", path, ["rounds", "stepped", "1"],
+                   [{"path": path, "offset": os.path.getsize(path) + by}], mapped=False)
     for name, line in cases.SYNTAX:
         yield Case(f"syntax: {name}", path, [], line)
     elf = Elf(path)

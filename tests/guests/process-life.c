@@ -161,6 +161,17 @@ static void counts(const char* a) {
     wait_for(child);
     say("semaphore", semaphores[0]);
 }
+// What a probe changes where nothing is executed: the start of the file, constants, variables.
+const volatile u8 constants[4] __attribute__((aligned(16))) = {0x90, 0x90, 0x90, 0x90};
+volatile u8 variables[4] __attribute__((aligned(16))) = {0x90, 0x90, 0x90, 0x90};
+static void looks(const char* a) {
+    extern const u8 __ehdr_start[];
+    (void)a;
+    show_text(__ehdr_start, 4);
+    show_text((const u8*)constants, 4);
+    show_text((const u8*)variables, 4);
+    call();
+}
 static void forks(const char* a) {
     if (*a != '0') call();
     flush();
@@ -418,6 +429,7 @@ static const struct {
              {"forks-and-asks", forks_and_asks},
              {"vforks", vforks},
              {"threads", threads},
+             {"looks", looks},
              {"counts", counts},
              {"crowd", crowd},
              {"dies", dies},

@@ -144,7 +144,7 @@ def main():
                 account.check(probe["agree"], f"{name}: {probe['spec']}: live {probe['live_hits']} (errno "
                               f"{probe['live_errno']}), emulated {probe['emulated_hits']} ({probe['emulated_errno']})")
             account.check(verdict["exit_agrees"] and verdict["stdout_agrees"] and verdict["stderr_agrees"],
-                          f"{name}: exit and output: {verdict}")
+                          f"{name}: exit {verdict['live_exit']} live and {verdict['emulated_exit']} emulated, or the output")
             of = verdict["probes"]
             rows.append((name, len(of), sum(p["live_hits"] > 0 for p in of), sum(p["live_errno"] != 0 for p in of),
                          sum(p["live_hits"] for p in of), sum(p["agree"] for p in of)))
