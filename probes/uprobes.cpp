@@ -98,6 +98,7 @@ int Uprobes::analyse(Uprobe& u) {
     if (u.inode) {
         for (std::size_t i = 0; i < u.bytes.size(); ++i) {
             const std::uint64_t at = u.offset + i;
+            if (u.offset >= u.inode->size()) return -EIO;
             if (at >= u.inode->size()) break; // an instruction cut off by the end of the file is padded with zeroes
             const FrameNo f = u.inode->page(at / kPageSize);
             if (f == 0) return -EIO;
