@@ -302,11 +302,13 @@ void Kernel::run_task(Task& t, const Choice& turn) {
 
 bool Kernel::emulate_rdtsc(Task& t, Addr rip) {
     std::uint8_t bytes[2] = {};
-    if (!t.process->mm->read(rip, bytes, 2) || bytes[0] != 0x0f || bytes[1] != 0x31) return false;
+    // A copy may stand where the program has no right to read (the XOL area is execute-only).
+    if (!t.process->mm->force_read(rip, bytes, 2) || bytes[0] != 0x0f || bytes[1] != 0x31) return false;
     const Cycles c = scheduler_.now(t);
     set(t, Reg::rax, c & 0xffffffff);
     set(t, Reg::rdx, c >> 32);
     set(t, Reg::rip, rip + 2);
+    t.owes_step = trap_flag(t);
     return true;
 }
 

@@ -66,7 +66,7 @@ struct Task {
     Cycles restart_deadline = 0;       ///< of a relative sleep that starts again (ERESTART_RESTARTBLOCK), 0 for none
     std::uint64_t awaited_signals = 0; ///< sigtimedwait: these end its sleep although they are blocked
 
-    bool owes_step = false; ///< a system call was made under TF: the step trap comes when it has been served
+    bool owes_step = false; ///< the kernel executes an instruction under TF: the step trap comes when it has
     /// It may not go back to user mode (Kernel::hold). Woken whenever it comes to rest.
     WaitQueue* held = nullptr;
     unsigned trap_vector = 0; ///< of the last exception, for signal frames

@@ -146,6 +146,10 @@ INSTRUCTIONS = [
     ("mov-from-ss", "8c d0"),  # mov %ss,%eax
     ("rdfs", "64 48 8b 04 25 10 00 00 00"),  # mov %fs:0x10,%rax
     ("addr32", "67 67 8b 07", "rdi=data+10"),
+    ("rdtsc", "0f 31 31 c0 31 d2"),  # rdtsc; xor %eax,%eax; xor %edx,%edx
+    ("cpuid", "0f a2 31 c0 31 db 31 c9 31 d2"),
+    ("rdtsc-under-tf", "0f 31 31 c0 31 d2", "flags=302", (2,)),
+    ("rdtsc-probed-under-tf", "0f 31 31 c0 31 d2", "flags=302"),
     ("lodsb", "ac", "rsi=data+10"),  # lodsb
 
     # RIP-relative operands, through a scratch register.
