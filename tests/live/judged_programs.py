@@ -27,7 +27,7 @@ from common import SKIP, Account, Elf, Trapline, libraries, skip
 
 SAMPLE, EXECUTED = 16, 0.6
 MOST_HITS = 5000  # of one probe: a step out of line takes a virtual machine some 15 microseconds
-WINDOWS, WINDOW, SETTLE = 48, 1 << 11, 8
+WINDOWS, WINDOW, SETTLE = 48, 1 << 11, 64
 CPUID, NEAR = b"\x0f\xa2", 1 << 10
 BASH = "f() { echo $(( $1 * $1 )); }; for i in {1..20}; do f $i; done; a=(x y z); echo ${#a[@]}; case $i in 20) exit 7;; esac"
 PYTHON = "import json; print(sum(i * i for i in range(300)), sorted('probe trap line'.split()), json.dumps({'a': [1, 0.5]}))"

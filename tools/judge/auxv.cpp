@@ -32,23 +32,20 @@ std::optional<int> edit_auxv(pid_t program) {
     // The stack of a new program: argc, the arguments and a zero, the environment and a zero, the vector.
     unsigned long at = registers.rsp + kWord * (2 + peek(program, registers.rsp));
     while (peek(program, at) != 0) at += kWord;
-    for (at += kWord; peek(program, at) != AT_NULL; at += 2 * kWord) {
-        switch (peek(program, at)) {
-        case AT_SYSINFO_EHDR:
-        case kRseqFeatureSize:
-        case kRseqAlign:
-            ::ptrace(PTRACE_POKEDATA, program, at, AT_IGNORE);
-            break;
-        case AT_HWCAP:
-            ::ptrace(PTRACE_POKEDATA, program, at + kWord, kHardwareCapabilities);
-            break;
-        case AT_HWCAP2:
-            ::ptrace(PTRACE_POKEDATA, program, at + kWord, 0);
-            break;
-        default:
-            break;
-        }
+    // What is struck out leaves no gap: ld.so has a loop over the entries.
+    unsigned long to = at + kWord;
+    for (at = to; peek(program, at) != AT_NULL; at += 2 * kWord) {
+        const unsigned long type = peek(program, at);
+        unsigned long value = peek(program, at + kWord);
+        if (type == AT_SYSINFO_EHDR || type == kRseqFeatureSize || type == kRseqAlign) continue;
+        if (type == AT_HWCAP) value = kHardwareCapabilities;
+        if (type == AT_HWCAP2) value = 0;
+        ::ptrace(PTRACE_POKEDATA, program, to, type);
+        ::ptrace(PTRACE_POKEDATA, program, to + kWord, value);
+        to += 2 * kWord;
     }
+    ::ptrace(PTRACE_POKEDATA, program, to, AT_NULL);
+    ::ptrace(PTRACE_POKEDATA, program, to + kWord, 0);
     ::ptrace(PTRACE_DETACH, program, nullptr, nullptr);
     return std::nullopt;
 }
