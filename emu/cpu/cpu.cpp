@@ -102,7 +102,7 @@ void Cpu::request_step(Addr pc, std::uint32_t size) {
 }
 
 void Cpu::on_slow_block(Addr pc, std::uint32_t size) {
-    if (why_ != Why::none) return; // on the way out: the engine finishes what it was doing
+    if (why_ != Why::none || inner_run_ != nullptr) return; // on the way out: the engine finishes what it was doing
     if (!current(pc, size)) return;
     if (stepping_ && !enter_step(pc)) return;
     look(pc, size);
@@ -198,6 +198,7 @@ void Cpu::on_interrupt(unsigned vec) {
     // The engine's #DB after a `syscall` under TF comes before the call has been served: the kernel raises it when it
     // has (Exit::trap_flag).
     if (why_ != Why::none) return;
+    if (inner_run_ != nullptr) return end_inner_run(vec);
     on_exception(vec);
 }
 
@@ -239,6 +240,7 @@ void Cpu::on_syscall() {
 
 void Cpu::on_invalid() {
     if (why_ != Why::none) return;
+    if (inner_run_ != nullptr) return end_inner_run(vector::invalid_opcode);
     if (stepping_) end_stepping();
     give_back(get(Reg::rip));
     leave(Exit::Kind::exception, vector::invalid_opcode);

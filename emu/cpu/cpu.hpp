@@ -26,6 +26,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 
 namespace trapline {
 
@@ -43,6 +44,17 @@ struct Exit {
     std::uint32_t error_code = 0; ///< page_fault: SDM error code bits
     Addr address = 0;             ///< page_fault: CR2
     bool trap_flag = false;       ///< syscall: EFLAGS.TF was set, a #DB is due after it
+};
+
+/// Data of the virtual kernel: one page that ring 3 cannot touch. What is there must not reach a program.
+inline constexpr Addr kKernelData = 0xffff800000001000;
+
+/// How an instruction ended that ran in an inner ring.
+struct InnerRun {
+    unsigned vector = 0;                            ///< breakpoint: it has completed; any other exception: it has not
+    std::uint32_t error_code = 0;                   ///< page_fault: SDM error code bits
+    Addr address = 0;                               ///< page_fault: CR2
+    bool read_kernel = false, wrote_kernel = false; ///< it touched the page at kKernelData
 };
 
 /// Called while the engine is inside `run`. Must not throw.
@@ -116,6 +128,10 @@ class Cpu {
 
     /// Executes user code of the current thread until an Exit; at most `budget` instructions.
     Exit run(std::uint64_t budget);
+    /// Executes one instruction of the current thread in ring 0 or 2 from the kernel's memory, with the thread's
+    /// registers and address space. RIP stays; what the instruction did to the other registers is theirs. No control
+    /// transfers. Not while the engine runs.
+    InnerRun run_in_ring(unsigned ring, std::span<const std::uint8_t> instruction);
     /// For debuggers: from this many retired instructions on, every instruction is reported like a watched one. ~0:
     /// none. May be changed at any time, also by a TrapService that is being called. Nothing else depends on it.
     void watch_from(std::uint64_t retired);
@@ -164,6 +180,7 @@ class Cpu {
     void on_syscall();
     void on_invalid();
     void serve(unsigned vector);
+    void end_inner_run(unsigned vector);
     void stop(Why why);
     void request_step(Addr pc, std::uint32_t size);
     void leave(Exit::Kind kind, unsigned vector = 0);
@@ -188,6 +205,9 @@ class Cpu {
     FetchMap idle_fetch_;
     std::unique_ptr<Context> pristine_;
     std::unique_ptr<Context> spare_;
+    std::unique_ptr<Context> outer_;                // a thread's registers while it is in an inner ring
+    std::array<std::unique_ptr<Context>, 2> inner_; // rings 0 and 2, as they were when the machine started
+    InnerRun* inner_run_ = nullptr;                 // the instruction that runs in one of them
     ContextLayout layout_;
 
     std::int64_t remaining_ = 0;

@@ -9,12 +9,13 @@
 namespace trapline {
 namespace {
 
-constexpr Addr kWindow = 0xffff800000000000; // the kernel's window: descriptor table and entry stub, supervisor only
-constexpr Addr kStub = kWindow + 0x100;      // iretq
-constexpr Addr kFrame = kWindow + 0x800;     // what it returns to
-constexpr Addr kFirstUser = 0x400000;        // where ring 3 is entered the first time
+constexpr Addr kWindow = kernel_window::kBase;
+constexpr Addr kStub = kWindow + 0x100;  // iretq
+constexpr Addr kFrame = kWindow + 0x800; // what it returns to
+constexpr Addr kFirstUser = 0x400000;    // where ring 3 is entered the first time
 
-constexpr std::uint64_t kCodeSelector = 0x33, kDataSelector = 0x2b; // Linux's __USER_CS and __USER_DS
+constexpr std::uint64_t kCodeSelector = 0x33, kDataSelector = 0x2b;   // Linux's __USER_CS and __USER_DS
+constexpr std::uint64_t kCodeSelector2 = 0x12, kDataSelector2 = 0x1a; // of ring 2, which Linux does not use
 
 void must(uc_err e, const char* what) { TL_CHECK(e == UC_ERR_OK, "{}: {}", what, uc_strerror(e)); }
 
@@ -53,6 +54,8 @@ Cpu::Cpu(Frames& frames) : frames_(frames) {
         engine_ = std::make_unique<Engine>(frames, *this);
         blocks_ = std::make_unique<Blocks>();
         spare_ = std::make_unique<Context>(engine_->uc);
+        outer_ = std::make_unique<Context>(engine_->uc);
+        for (auto& ring : inner_) ring = std::make_unique<Context>(engine_->uc);
     }
     set_up_kernel_window();
 }
@@ -62,22 +65,31 @@ Cpu::~Cpu() = default;
 void Cpu::set_up_kernel_window() {
     // PML4[256] -> one table at each level, shared by every address space.
     const FrameNo pdpt = frames_.allocate(), pd = frames_.allocate(), pt = frames_.allocate(),
-                  page = frames_.allocate();
+                  page = frames_.allocate(), data = frames_.allocate(), text = frames_.allocate();
     constexpr Pte kTable = pte::present | pte::writable | pte::user;
     auto entry = [&](FrameNo t, unsigned i) { return reinterpret_cast<Pte*>(frames_.data(t)) + i; };
     *entry(pdpt, 0) = pte::make(pd, kTable);
     *entry(pd, 0) = pte::make(pt, kTable);
-    *entry(pt, 0) = pte::make(page, pte::present | pte::writable);
+    *entry(pt, 0) = pte::make(page, pte::present);
+    *entry(pt, 1) = pte::make(data, pte::present | pte::writable | pte::no_execute);
+    *entry(pt, 2) = pte::make(text, pte::present);
     kernel_pdpt_ = pdpt;
+    engine_->kernel_text = text;
+    engine_->kernel_data_entry = frame_base(pt) + sizeof(Pte);
+    std::memset(frames_.data(data), 0x4b, kPageSize); // 'K', so that whoever gets hold of it knows
 
     std::uint8_t* window = frames_.data(page);
     auto put = [&](Addr at, std::uint64_t v) { std::memcpy(window + (at - kWindow), &v, sizeof v); };
     put(kWindow + 8 * 1, 0x00af9b000000ffff); // ring 0 code
+    put(kWindow + 8 * 2, 0x00afdb000000ffff); // ring 2 code
+    put(kWindow + 8 * 3, 0x00cfd3000000ffff); // ring 2 data
     put(kWindow + 8 * 5, 0x00cff3000000ffff); // ring 3 data
     put(kWindow + 8 * 6, 0x00affb000000ffff); // ring 3 code, long mode
     put(kStub, 0xcf48);                       // iretq
-    const std::uint64_t frame[] = {kFirstUser, kCodeSelector, kFlagFixed | kFlagInterrupt, 0, kDataSelector};
-    for (unsigned i = 0; i < 5; ++i) put(kFrame + 8 * i, frame[i]);
+    const auto return_to = [&](Addr rip, std::uint64_t code, std::uint64_t stack) {
+        const std::uint64_t frame[] = {rip, code, kFlagFixed | kFlagInterrupt, 0, stack};
+        for (unsigned i = 0; i < 5; ++i) put(kFrame + 8 * i, frame[i]);
+    };
 
     // A first address space with one page of int3 and two instructions that fault, to enter ring 3 and to find the
     // layout.
@@ -105,6 +117,19 @@ void Cpu::set_up_kernel_window() {
     fetch_ = &idle_fetch_;
     live_ = LiveRegisters::find(uc);
     set(Reg::rsp, kFrame);
+    // The CPU starts in ring 0. Ring 2 is entered as ring 3 is, for an int3.
+    save(*inner_[0]);
+    return_to(kernel_window::kText, kCodeSelector2, kDataSelector2);
+    *frames_.data(text) = 0xcc;
+    InnerRun ring2;
+    inner_run_ = &ring2;
+    why_ = Why::none;
+    uc_emu_start(uc, kStub, 0, 0, 0);
+    inner_run_ = nullptr;
+    TL_CHECK(ring2.vector == vector::breakpoint && get(Reg::rip) == kernel_window::kText + 1, "ring 2 was not reached");
+    save(*inner_[1]);
+    load(*inner_[0]);
+    return_to(kFirstUser, kCodeSelector, kDataSelector);
     set(Reg::rip, kStub);
     Exit entered = run(1u << 20);
     TL_CHECK(entered.kind == Exit::Kind::served && get(Reg::rip) == kFirstUser + 1, "ring 3 was not reached");

@@ -8,6 +8,13 @@
 
 namespace trapline {
 
+/// The kernel's window in every address space, supervisor only. Only the page of data can be written.
+namespace kernel_window {
+inline constexpr Addr kBase = 0xffff800000000000; ///< descriptor table, and the code that enters the outer rings
+inline constexpr Addr kData = kKernelData;
+inline constexpr Addr kText = 0xffff800000002000; ///< where a program's instruction runs in an inner ring
+} // namespace kernel_window
+
 struct Cpu::Engine {
     explicit Engine(Frames& frames, Cpu& cpu);
     ~Engine();
@@ -15,6 +22,9 @@ struct Cpu::Engine {
     Engine& operator=(const Engine&) = delete;
 
     uc_engine* uc = nullptr;
+    FrameNo kernel_text = 0;                    ///< of the page at kText
+    PhysAddr kernel_data_entry = 0;             ///< of the page table entry of kData
+    std::array<std::uint8_t, 16> kernel_code{}; ///< what was translated at kText; the page's bytes may be put back
 
   private:
     template <class Callback> void hook(Cpu& cpu, int type, Callback callback, int instruction = 0);
