@@ -151,7 +151,7 @@ void Uprobes::before_fault_signal(Task& t) {
 
 void Uprobes::before_signal_frame(Task& t) { strategy_->before_signal_frame(t); }
 
-bool Uprobes::holds_signals(const Task& t) {
+bool Uprobes::holds_signals(Task& t) {
     if (t.probe == nullptr) return false;
     const bool stepping = static_cast<const Utask&>(*t.probe).active != nullptr;
     return stepping ? strategy_->steps_hold_signals() : strategy_->holds_signals(t);

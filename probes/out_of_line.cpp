@@ -3,9 +3,8 @@
 #include <utility>
 
 namespace trapline {
-namespace {
+
 Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scratch::rdi ? Reg::rdi : Reg::rbx; }
-} // namespace
 
 void OutOfLineStep::enter(const Hit& hit, Addr copy) {
     Kernel& k = uprobes.kernel();

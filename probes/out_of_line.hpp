@@ -10,6 +10,9 @@
 
 namespace trapline {
 
+/// The register by its name in the machine; not for Scratch::none.
+Reg scratch_register(Scratch s);
+
 class OutOfLineStep : public Strategy {
   protected:
     using Strategy::Strategy;

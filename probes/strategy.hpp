@@ -79,7 +79,8 @@ class Strategy {
     // Signals while no step is in progress (the thread may be inside the strategy's own code).
     virtual void before_fault_signal(Task&) {}
     virtual void before_signal_frame(Task&) {}
-    virtual bool holds_signals(const Task&) { return false; }
+    /// A signal is waiting and no step is in progress. True: not now; the thread may be sent where it will trap soon.
+    virtual bool holds_signals(Task&) { return false; }
     /// While a step is in progress, too, unless the strategy has no such care.
     virtual bool steps_hold_signals() { return true; }
 

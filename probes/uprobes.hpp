@@ -87,7 +87,7 @@ class Uprobes final : public KernelObserver {
     Path<bool> single_step(Task& t) override;
     void not_executed(Task& t, Addr rip) override;
     void before_fault_signal(Task& t) override;
-    bool holds_signals(const Task& t) override;
+    bool holds_signals(Task& t) override;
     bool steps_end_behind_calls(const Task& t) override;
     Path<bool> fetch(Task& t, Addr va) override;
     Path<bool> syscall(Task& t) override;

@@ -32,7 +32,7 @@ class WithFallback : public Strategy {
     Path<bool> fetch(Task& t, Addr va) override { return fallback_->fetch(t, va); }
     void before_fault_signal(Task& t) override { fallback_->before_fault_signal(t); }
     void before_signal_frame(Task& t) override { fallback_->before_signal_frame(t); }
-    bool holds_signals(const Task& t) override { return fallback_->holds_signals(t); }
+    bool holds_signals(Task& t) override { return fallback_->holds_signals(t); }
     XolArea* area(Mm& mm) override { return fallback_->area(mm); }
     void forget(Mm& mm) override { fallback_->forget(mm); }
     void task_exit(const Hit& hit) override { fallback_->task_exit(hit); }

@@ -185,8 +185,10 @@ bool Kernel::trap(unsigned vec) {
     const std::uint64_t retired = cpu_->retired();
     const bool in_place = retired == std::exchange(retired_at_trap_, retired);
     if (in_place) ++traps_in_place_;
-    return begin_trap(t, vec) && !switch_wanted_ && !turn_over(t) &&
-           !(in_place && traps_in_place_ % kTrapsInPlace == 0);
+    in_trap_ = true;
+    const bool served = begin_trap(t, vec);
+    in_trap_ = false;
+    return served && !switch_wanted_ && !turn_over(t) && !(in_place && traps_in_place_ % kTrapsInPlace == 0);
 }
 
 bool Kernel::begin_trap(Task& t, unsigned vec) {
@@ -272,6 +274,10 @@ void Kernel::run_task(Task& t, const Choice& turn) {
             user = begin(t, std::move(before_fetch_));
             break;
         case Exit::Kind::served:
+            if (std::exchange(outside_wanted_, false)) {
+                user = go_on(t);
+                break;
+            }
             if (!t.alive() || t.resume_point || t.state != Task::State::ready) return;
             if (switch_wanted_) break;
             // It is somebody else's turn, or it traps again and again and the host may want an end.

@@ -55,8 +55,9 @@ class KernelObserver : public MmObserver {
     virtual void not_executed(Task& t, Addr rip) = 0;
     /// The exception is about to become a signal: a step out of line is undone first, and RIP put right.
     virtual void before_fault_signal(Task& t) = 0;
-    /// While true no signal is delivered to the task (a copy is being stepped).
-    virtual bool holds_signals(const Task& t) = 0;
+    /// A signal is waiting, the task is about to go on in user mode. True: not now (a copy is being stepped), and it is
+    /// asked again. It may change where the task goes on.
+    virtual bool holds_signals(Task& t) = 0;
     /// A system call was stepped: the trap comes at once, as it does for a debugger (Linux: TIF_SINGLESTEP). Otherwise
     /// behind the next instruction.
     virtual bool steps_end_behind_calls(const Task& t) = 0;
@@ -160,6 +161,18 @@ class Kernel final : private TrapService {
         void await_suspend(std::coroutine_handle<> h) const noexcept { task.resume_point = h; }
         [[nodiscard]] Wake await_resume() const noexcept { return task.wake_reason; }
     };
+    struct [[nodiscard]] Outside {
+        Kernel& kernel;
+        Task& task;
+        [[nodiscard]] bool await_ready() const noexcept { return !kernel.in_trap_; }
+        void await_suspend(std::coroutine_handle<> h) const noexcept {
+            task.resume_point = h;
+            kernel.outside_wanted_ = true;
+        }
+        void await_resume() const noexcept {}
+    };
+    /// Goes on when the engine is not running, for what needs it; nobody else runs in between.
+    Outside outside(Task& t) { return {*this, t}; }
     /// Sleeps until woken, or `deadline` (virtual cycles, ~0: none), or a signal if `interruptible`.
     Sleep sleep(Task& t, WaitQueue* queue, Cycles deadline = ~0ull, bool interruptible = true);
     void wake(Task& t, Wake reason = Wake::woken);
@@ -327,6 +340,8 @@ class Kernel final : private TrapService {
     Task* current_ = nullptr; // who runs now
     Path<bool> before_fetch_; // the observer's answer to a watched fetch, until the engine has been left
     bool switch_wanted_ = false;
+    bool in_trap_ = false;        // a path runs inside the engine's callback
+    bool outside_wanted_ = false; // and wants to go on outside
     bool atomic_ = false;
     bool stop_requested_ = false;
     // A thread can trap for ever without executing anything (there is no room for an XOL area, say).
