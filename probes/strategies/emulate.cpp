@@ -13,28 +13,11 @@
 // else; the dialect `fixed` steps those. Under the program's own TF the kernel sends the SIGTRAP itself.
 //
 // Costs one trap. No slot, so no area until something has to be stepped.
+#include "decoder/flow.hpp"
 #include "probes/with_fallback.hpp"
-
-#include <array>
 
 namespace trapline {
 namespace {
-
-constexpr std::uint64_t kCarry = 1, kParity = 4, kZero = 0x40, kSign = 0x80, kOverflow = 0x800;
-
-/// Intel SDM, "EFLAGS Condition Codes": the upper three bits choose, the lowest negates.
-bool holds(std::uint8_t condition, std::uint64_t flags) {
-    const bool less = ((flags & kSign) != 0) != ((flags & kOverflow) != 0);
-    const std::array<bool, 8> chosen = {(flags & kOverflow) != 0,
-                                        (flags & kCarry) != 0,
-                                        (flags & kZero) != 0,
-                                        (flags & (kCarry | kZero)) != 0,
-                                        (flags & kSign) != 0,
-                                        (flags & kParity) != 0,
-                                        less,
-                                        less || (flags & kZero) != 0};
-    return chosen[condition >> 1] != ((condition & 1) != 0);
-}
 
 class Emulate final : public WithFallback {
   public:
@@ -72,7 +55,7 @@ class Emulate final : public WithFallback {
             next = target;
             return true;
         case Emulated::jcc:
-            if (holds(e.condition, k.get(hit.task, Reg::eflags))) next = target;
+            if (condition_holds(e.condition, k.get(hit.task, Reg::eflags))) next = target;
             return true;
         case Emulated::call_rel:
             next = target;
