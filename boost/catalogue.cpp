@@ -2,6 +2,7 @@
 
 #include "boost/boosted.hpp"
 #include "boost/jump.hpp"
+#include "boost/kernel_exec.hpp"
 #include "boost/nops.hpp"
 
 #include <array>
@@ -25,6 +26,11 @@ constexpr std::array kStrategies = {
     StrategyInfo{"xol-page", "single-step a copy in a reserved page that no mapping shows", "seed 001", make_xol_page},
     StrategyInfo{"xol-int3", "run a copy that is followed by int3, without TF",
                  "kprobes of Linux 5.13; for user space new", make_xol_int3},
+    StrategyInfo{"kernel-exec", "the kernel runs a copy, if the addresses that it touches are the program's",
+                 "seed 000", make_kernel_exec},
+    StrategyInfo{"kernel-exec-unchecked", "the same unchecked: a wild pointer reaches the kernel's memory", "seed 000",
+                 make_kernel_exec_unchecked},
+    StrategyInfo{"kernel-exec-cpl2", "the same in ring 2, which protects no page", "seed 001", make_kernel_exec_cpl2},
     StrategyInfo{"boosted", "a copy that ends in a jump back: no step trap", "seed 002; Linux 2.6.17 for kprobes",
                  make_boosted},
     StrategyInfo{"boosted-as-posted", "the booster of 2005: its list, and a wait that user code walks around",

@@ -149,10 +149,10 @@ Why kernel_exec(const Outline& insn, KernelRing ring) {
     case 'x':
         return Why::raises_exception;
     case 'v':
-        if (ring != KernelRing::ring0_unchecked) return Why::gather;
+        if (ring == KernelRing::ring0) return Why::gather;
         break;
     case 'z':
-        if (ring != KernelRing::ring0_unchecked) return Why::memory_of_unknown_size;
+        if (ring == KernelRing::ring0) return Why::memory_of_unknown_size;
         break;
     default:
         break;

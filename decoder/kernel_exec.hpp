@@ -16,7 +16,7 @@ namespace trapline {
 enum class KernelRing : uint8_t {
     ring0,           ///< every address is checked before
     ring0_unchecked, ///< no address is
-    ring2,           ///< CPL2, addresses checked
+    ring2,           ///< CPL2, in whose protection was hoped instead
 };
 
 /// Would the copy do in the kernel what the instruction does in user mode? A RIP-relative or rsp-based memory operand

@@ -43,7 +43,7 @@ inline constexpr Letters two_byte = letters(
     "r r r r x f p p p p x x x . . . "   // 0   lldt, lgdt, lar, lsl; syscall, clts, sysret, invd, wbinvd, ud2
     ". . . . . . . . . . . . . . . . "   // 1
     "p p p p x x x x . . . . . . . . "   // 2   mov cr, mov dr
-    "p . p r f p x p e x e x x x x x "   // 3   wrmsr, rdmsr, rdpmc, sysenter, sysexit, getsec
+    "p r p r f p x p e x e x x x x x "   // 3   wrmsr, rdtsc, rdmsr, rdpmc, sysenter, sysexit, getsec
     ". . . . . . . . . . . . . . . . "   // 4
     ". . . . . . . . . . . . . . . . "   // 5
     ". . . . . . . . . . . . . . . . "   // 6

@@ -47,6 +47,7 @@ expect 0 '3' ./blocked-threads 3
 expect 0 'alone 2' ./looks-at-maps
 expect 0 'alone 2' ./looks-at-maps munmap
 expect 0 '1' ./fills-memory
+expect 0 '3' ./fills-memory 3
 expect 0 '1 2 55' ./self-modify
 expect 0 '105 105' ./jump-middle
 expect 0 '12' ./jump-signal
@@ -57,6 +58,7 @@ expect 0 '2 0' ./small-stack data
 expect 0 '0' ./live-stack
 expect 0 '0' ./live-stack executable
 expect 0 'refused' ./runs-its-stack
+expect 0 '5 refused refused' ./wild-pointer
 expect 139 '' ./jump0
 expect 139 '' ./overflow
 expect 124 '' timeout 0.2 ./forever
