@@ -1,6 +1,7 @@
 #include "boost/catalogue.hpp"
 
 #include "boost/boosted.hpp"
+#include "boost/fasttrap.hpp"
 #include "boost/jump.hpp"
 #include "boost/kernel_exec.hpp"
 #include "boost/nops.hpp"
@@ -35,6 +36,8 @@ constexpr std::array kStrategies = {
                  make_boosted},
     StrategyInfo{"boosted-as-posted", "the booster of 2005: its list, and a wait that user code walks around",
                  "seed 002", make_boosted_as_posted},
+    StrategyInfo{"fasttrap", "emulate the common few, run the rest in scratch space of the thread's own",
+                 "DTrace, Solaris 10, 2005", make_fasttrap},
     StrategyInfo{"jump", "a jump to a detour replaces five or more bytes: no trap",
                  "djprobe 2007; Linux 2.6.34 for kprobes", make_jump},
     StrategyInfo{"jump-as-posted", "the same with a wait that user code walks around", "djprobe 2007",

@@ -32,7 +32,7 @@ RunRequest mixed_work(const std::string& strategy, const std::string& kernel) {
     return r;
 }
 
-constexpr std::array kStrategies = {"boosted", "jump"};
+constexpr std::array kStrategies = {"boosted", "jump", "kernel-exec", "fasttrap", "stack"};
 constexpr std::uint64_t kPasses = 12; // of each probe point: three threads, four rounds
 
 void check_unharmed(const RunReport& r) {

@@ -1,5 +1,6 @@
 // Takes all address space that there is, then calls `hot`: the class of program that seed 001 says might suffer from
-// the XOL VMA, because it needs every single ounce of it. Prints the number of calls, "1".
+// the XOL VMA, because it needs every single ounce of it. Prints the number of calls, "1", or as many as the argument
+// says.
 #include "maps.h"
 
 GUEST_DEFINES_HOT
@@ -14,7 +15,7 @@ static int take(u64 from, u64 to) {
 }
 
 int guest_main(int argc, char** argv) {
-    (void)argc, (void)argv;
+    const u64 times = argc > 1 ? parse_number(argv[1]) : 1;
     const char* line = read_maps();
     if (!line) return 1;
     u64 free = LOWEST;
@@ -26,7 +27,7 @@ int guest_main(int argc, char** argv) {
         free = area.end;
     }
     if (!take(free, end_of_user)) return 1;
-    hot(0);
+    for (u64 i = 0; i < times; ++i) hot(0);
     put_number(calls);
     return 0;
 }
