@@ -14,11 +14,9 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     if (Path<bool> own = strategy_->breakpoint(t, va); own.valid()) co_return co_await own;
     Utask& u = utask(t);
     confirm(t);
-    if (u.active != nullptr && u.address != va) { // the step trap is late, and the next instruction is probed, too
-        ++counters.step_traps;
+    if (u.active != nullptr) {                      // in place it met the int3 that another thread put back
+        if (u.address != va) ++counters.step_traps; // or the step trap is late, and the next instruction is probed, too
         strategy_->abort(Hit{t, u.active, u.address});
-    } else if (u.active != nullptr) {
-        end_step(t); // it was stepping in place and met the int3 that another thread put back
     }
     u.trapped_at = kernel_.now(t);
     ++counters.breakpoint_traps;
@@ -149,7 +147,10 @@ void Uprobes::before_fault_signal(Task& t) {
     kernel_.note(t, Step::aborted, hit.address);
 }
 
-void Uprobes::before_signal_frame(Task& t) { strategy_->before_signal_frame(t); }
+void Uprobes::before_signal_frame(Task& t) {
+    if (t.probe != nullptr && !utask(t).bare_copy) confirm(t); // of a copy the strategy says where it is
+    strategy_->before_signal_frame(t);
+}
 
 bool Uprobes::holds_signals(Task& t) {
     if (t.probe == nullptr) return false;

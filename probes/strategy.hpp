@@ -107,6 +107,8 @@ struct StrategyInfo {
 std::unique_ptr<Strategy> make_emulate(Uprobes& u);
 std::unique_ptr<Strategy> make_inline(Uprobes& u);
 std::unique_ptr<Strategy> make_inline_stop(Uprobes& u);
+std::unique_ptr<Strategy> make_inline_hwbp(Uprobes& u);
+std::unique_ptr<Strategy> make_inline_hwbp_lazy(Uprobes& u);
 std::unique_ptr<Strategy> make_stack(Uprobes& u);
 std::unique_ptr<Strategy> make_stack_as_posted(Uprobes& u);
 std::unique_ptr<Strategy> make_xol(Uprobes& u);

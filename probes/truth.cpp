@@ -21,13 +21,20 @@ Path<bool> Uprobes::fetch(Task& t, Addr va) {
     std::uint8_t byte = 0;
     mm.force_read(va, &byte, 1);
     if (byte == kBreakpoint) return {}; // it will trap
-    Utask& u = utask(t);
-    u.bare = s->uprobe;
-    u.bare_address = va;
-    u.bare_seen = here(t, va);
+    about_to_run(t, *s->uprobe, va);
+    const Utask& u = utask(t);
     const bool preceded = u.owed == u.bare && u.owed_runs > 0;
     if (u.bare->returns && !preceded) returns_.entered_unseen(t, *u.bare, va);
     return {};
+}
+
+void Uprobes::about_to_run(Task& t, Uprobe& probe, Addr va) {
+    Utask& u = utask(t);
+    u.bare = &probe;
+    u.bare_address = va;
+    u.bare_copy = false;
+    u.bare_time = kernel_.user_time(t);
+    u.bare_seen = here(t, va);
 }
 
 void Uprobes::under_way(Task& t, Uprobe& probe, Addr at) {
@@ -74,8 +81,9 @@ Miss Uprobes::here(const Task& t, Addr va) {
 void Uprobes::confirm(Task& t) {
     Utask& u = utask(t);
     if (u.bare == nullptr || (u.bare_copy && kernel_.get(t, Reg::rip) == u.bare_address)) return;
-    u.bare_copy = false;
-    completed(t, *std::exchange(u.bare, nullptr), &u.bare_seen);
+    Uprobe& ran = *std::exchange(u.bare, nullptr);
+    if (!std::exchange(u.bare_copy, false) && kernel_.user_time(t) == u.bare_time) return; // it was kept from it
+    completed(t, ran, &u.bare_seen);
 }
 
 void Uprobes::not_executed(Task& t, Addr rip) {

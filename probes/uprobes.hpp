@@ -39,9 +39,10 @@ struct Utask : Extension {
     // Truth.
     Uprobe* owed = nullptr; ///< its handlers ran, `owed_runs` times, and the instruction has not yet
     std::uint64_t owed_runs = 0;
-    Uprobe* bare = nullptr; ///< the CPU was about to execute it; not yet known whether it completed
-    Addr bare_address = 0;  ///< where: the probe point, or a copy that is not stepped
-    bool bare_copy = false; ///< a copy: nothing is reported when a fault that was served restarts it
+    Uprobe* bare = nullptr;      ///< the CPU was about to execute it; not yet known whether it completed
+    Addr bare_address = 0;       ///< where: the probe point, or a copy that is not stepped
+    bool bare_copy = false;      ///< a copy: nothing is reported when a fault that was served restarts it
+    std::uint64_t bare_time = 0; ///< the thread's, in instructions; if it is the same later, nothing has run
     struct Aside {
         Addr copy;
         Uprobe* owed;
@@ -133,6 +134,9 @@ class Uprobes final : public KernelObserver {
     void hide_step(const Hit& hit, Addr next);
     /// The instruction completed in `t`, which is a thread of a wanted process.
     void completed(Task& t, Uprobe& u);
+    /// The bare instruction at `va` is what `t` executes next, unless something comes between. For strategies that
+    /// serve a fetch; of others the CPU is asked.
+    void about_to_run(Task& t, Uprobe& u, Addr va);
     /// The instruction's copy at `at` is what `t` executes next, unobserved: it has completed when the thread is next
     /// seen elsewhere, unless an exception there becomes a signal.
     void under_way(Task& t, Uprobe& u, Addr at);

@@ -221,6 +221,10 @@ class Kernel final : private TrapService {
 
     // Time.
     [[nodiscard]] Cycles now(const Task& t) const;
+    /// Instructions retired by the task, up to now.
+    [[nodiscard]] std::uint64_t user_time(const Task& t) const {
+        return t.user_time + (&t == current_ ? cpu_->retired() - retired_seen_ : 0);
+    }
     [[nodiscard]] std::uint64_t nanoseconds(Cycles c) const;
     [[nodiscard]] Cycles cycles(std::uint64_t ns) const;
     [[nodiscard]] Timers& timers() { return scheduler_.timers(); }

@@ -38,6 +38,6 @@ std::optional<Step> step_by_name(std::string_view name);
 std::span<const StepInfo> all_steps();
 
 /// Raised whenever a step is added, removed or reordered: a token is good for one model only (INTERFACES: tokens).
-inline constexpr unsigned kModelVersion = 7;
+inline constexpr unsigned kModelVersion = 8;
 
 } // namespace trapline

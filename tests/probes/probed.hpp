@@ -48,9 +48,10 @@ inline std::vector<std::uint8_t> loop_over(std::vector<std::uint8_t> probed, std
 }
 
 /// Strategies that step the instruction, or its copy, with TF.
-inline constexpr const char* kTrapFlag[] = {"inline", "inline-stop", "stack", "xol", "xol-owned", "xol-page"};
+inline constexpr const char* kTrapFlag[] = {"inline", "inline-stop", "inline-hwbp", "stack",
+                                            "xol",    "xol-owned",   "xol-page"};
 /// Strategies that serve every instruction, and lose no hit while one thread runs.
-inline constexpr const char* kStepping[] = {"inline",    "inline-stop", "stack",   "xol",
-                                            "xol-owned", "xol-page",    "xol-int3"};
+inline constexpr const char* kStepping[] = {"inline", "inline-stop", "inline-hwbp", "stack",
+                                            "xol",    "xol-owned",   "xol-page",    "xol-int3"};
 
 } // namespace trapline::testing
