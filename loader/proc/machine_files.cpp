@@ -101,10 +101,35 @@ constexpr TextFile kFiles[] = {
     {"/sys/devices/system/cpu/present", nullptr, cpu_list},
 };
 
+/// /sys/devices/system/cpu/cpuN: as many cores as there are CPUs, one thread each, in one package.
+constexpr std::string_view kCpus = "/sys/devices/system/cpu";
+constexpr std::string_view kTopology[] = {"core_cpus_list", "core_id", "package_cpus_list", "physical_package_id",
+                                          "thread_siblings_list"};
+
+Node cpu_node(Io& io, const std::string& path) {
+    for (unsigned i = 0; i < io.kernel.config().cpus; ++i) {
+        const std::string top = fmt::format("{}/cpu{}", kCpus, i);
+        if (path == top) return directory_node(path, {{"topology", DT_DIR}});
+        if (path == top + "/topology") {
+            std::vector<Node::Name> names;
+            for (const std::string_view name : kTopology) names.emplace_back(name, DT_REG);
+            return directory_node(path, std::move(names));
+        }
+        for (const std::string_view name : kTopology) {
+            if (path != fmt::format("{}/topology/{}", top, name)) continue;
+            if (name == "package_cpus_list") return text_node(path, cpu_list);
+            const unsigned value = name == "physical_package_id" ? 0 : i;
+            return text_node(path, [value](Io&) { return fmt::format("{}\n", value); });
+        }
+    }
+    return {};
+}
+
 } // namespace
 
-Node machine_node(const std::string& path) {
+Node machine_node(Io& io, const std::string& path) {
     if (path == "/proc/mounts") return link_node(path, "self/mounts");
+    if (path.starts_with(fmt::format("{}/cpu", kCpus))) return cpu_node(io, path);
     std::vector<Node::Name> names;
     bool found = false;
     for (const TextFile& f : kFiles) {
@@ -119,6 +144,8 @@ Node machine_node(const std::string& path) {
         if (names.empty() || names.back() != name) names.push_back(std::move(name));
     }
     if (path == "/proc") names.emplace_back("mounts", DT_LNK);
+    if (path == kCpus)
+        for (unsigned i = 0; i < io.kernel.config().cpus; ++i) names.emplace_back(fmt::format("cpu{}", i), DT_DIR);
     return found ? directory_node(path, std::move(names)) : Node{};
 }
 

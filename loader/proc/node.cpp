@@ -122,7 +122,7 @@ Node find_node(Io& io, const std::string& path) {
         n = device_node(io, path);
     else if (path == "/proc" || path.starts_with("/proc/"))
         n = process_node(io, path);
-    if (n.kind == Node::Kind::missing && !path.starts_with("/dev")) n = machine_node(path);
+    if (n.kind == Node::Kind::missing && !path.starts_with("/dev")) n = machine_node(io, path);
     n.path = path;
     return n;
 }

@@ -44,7 +44,7 @@ OrErrno<std::shared_ptr<File>> open_node(Io& io, const Node& node, int flags);
 
 // The three places. Each returns a missing node for what it does not have.
 Node process_node(Io& io, const std::string& path); ///< /proc, its numbers, /proc/self
-Node machine_node(const std::string& path);         ///< the rest of /proc, and /sys
+Node machine_node(Io& io, const std::string& path); ///< the rest of /proc, and /sys
 Node device_node(Io& io, const std::string& path);  ///< /dev
 
 Node directory_node(std::string path, std::vector<Node::Name> names);

@@ -159,7 +159,7 @@ Task* first_task(Process* p) {
 
 Node process_node(Io& io, const std::string& path) {
     if (path == "/proc") {
-        Node n = machine_node(path);
+        Node n = machine_node(io, path);
         n.names.emplace_back("self", DT_LNK);
         n.names.emplace_back("thread-self", DT_LNK);
         for (const auto& [pid, p] : io.kernel.processes())
