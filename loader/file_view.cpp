@@ -16,6 +16,7 @@ FileView FileViews::view(const struct stat& st) {
     out.size = static_cast<std::uint64_t>(st.st_size);
     out.blocks = static_cast<std::uint64_t>(st.st_blocks);
     out.mtime = known.touched ? known.modified : st.st_mtim;
+    out.atime = known.accessed;
     if (known.touched) {
         if (S_ISDIR(st.st_mode)) out.size = FileView::block_size;
         out.blocks = (out.size + FileView::block_size - 1) / FileView::block_size * (FileView::block_size / 512);

@@ -3,15 +3,16 @@
 // What lies on the disk before the run is input: contents, names, modes, owners, sizes, link counts and modification
 // times are shown as they are. What merely happens to be so is replaced: inode numbers count files in the order in
 // which the guest first looked at them, all files are on one device, and access and change times equal the modification
-// time (reading a file changes its access time on some hosts). What the guest itself changes carries virtual time,
-// since the host's clock must not leak in, and its block count follows from its size, which not every file system would
-// say.
+// time (reading a file changes its access time on some hosts), unless the guest sets an access time. What the guest
+// itself changes carries virtual time, since the host's clock must not leak in, and its block count follows from its
+// size, which not every file system would say.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -36,7 +37,8 @@ struct FileView {
     std::uint32_t uid = 0, gid = 0;
     std::uint64_t size = 0;
     std::uint64_t blocks = 0;
-    timespec mtime{}; ///< also for atime and ctime
+    timespec mtime{};              ///< also for ctime
+    std::optional<timespec> atime; ///< where it is not mtime, too
 };
 
 /// Remembers which files the guest has seen and changed during one run.
@@ -56,11 +58,12 @@ class FileViews {
         files_[key].modified = now_();
         files_[key].touched = true;
     }
-    /// The guest has set the modification time itself.
-    void set_time(const FileKey& key, timespec mtime) {
+    /// The guest has set a time itself.
+    void set_modified(const FileKey& key, timespec mtime) {
         files_[key].modified = mtime;
         files_[key].touched = true;
     }
+    void set_accessed(const FileKey& key, timespec atime) { files_[key].accessed = atime; }
     [[nodiscard]] timespec now() const { return now_(); }
 
   private:
@@ -68,6 +71,7 @@ class FileViews {
         std::uint64_t inode = 0; // 0: not looked at yet
         bool touched = false;
         timespec modified{};
+        std::optional<timespec> accessed;
     };
     Clock now_;
     std::map<FileKey, Known> files_;

@@ -41,10 +41,14 @@ struct DirectoryEntry {
     std::uint8_t type = 0;   ///< DT_*
 };
 
-/// A modification time to set: the machine's now, left as it is, or a given one.
+/// A time to set: the machine's now, left as it is, or a given one.
 struct NewTime {
     enum class What { now, keep, given } what = What::now;
     timespec time{};
+};
+
+struct NewTimes {
+    NewTime accessed, modified;
 };
 
 class Sandbox {
@@ -85,8 +89,8 @@ class Sandbox {
     int change_mode(const OpenedFile& file, mode_t mode);
     int truncate(const Resolved& where, std::uint64_t size);
     /// Sets the modification time, also of a link itself. Access times are not kept.
-    int set_time(const Resolved& where, const NewTime& mtime);
-    int set_time(const OpenedFile& file, const NewTime& mtime);
+    int set_times(const Resolved& where, const NewTimes& times);
+    int set_times(const OpenedFile& file, const NewTimes& times);
 
     /// To be called after each write to or ftruncate of an opened file: its time is virtual from then on.
     void changed(const OpenedFile& file) { views_.changed(file.key); }
@@ -119,7 +123,7 @@ class Sandbox {
     int refuse_shared(const struct stat& st) const;
     void changed_directory(int fd);
     static int set_mode(int fd, const struct stat& st, mode_t mode);
-    int put_time(int fd, const FileKey& key, const NewTime& mtime);
+    int put_times(int fd, const FileKey& key, const NewTimes& times);
 
     Resolver resolver_;
     FileViews views_;

@@ -181,26 +181,30 @@ int Sandbox::truncate(const Resolved& where, std::uint64_t size) {
 }
 
 /// The host's file gets the host's own "now", the guest sees the virtual one.
-int Sandbox::put_time(int fd, const FileKey& key, const NewTime& mtime) {
-    if (mtime.what == NewTime::What::keep) return 0;
-    const bool given = mtime.what == NewTime::What::given;
-    const timespec times[2] = {{0, UTIME_OMIT}, given ? mtime.time : timespec{0, UTIME_NOW}};
-    if (::utimensat(fd, "", times, AT_EMPTY_PATH) != 0) return -errno;
-    views_.set_time(key, given ? mtime.time : views_.now());
+int Sandbox::put_times(int fd, const FileKey& key, const NewTimes& times) {
+    const auto host = [](const NewTime& t) {
+        return t.what == NewTime::What::given ? t.time
+                                              : timespec{0, t.what == NewTime::What::now ? UTIME_NOW : UTIME_OMIT};
+    };
+    const timespec both[2] = {host(times.accessed), host(times.modified)};
+    if (::utimensat(fd, "", both, AT_EMPTY_PATH) != 0) return -errno;
+    const auto shown = [&](const NewTime& t) { return t.what == NewTime::What::given ? t.time : views_.now(); };
+    if (times.accessed.what != NewTime::What::keep) views_.set_accessed(key, shown(times.accessed));
+    if (times.modified.what != NewTime::What::keep) views_.set_modified(key, shown(times.modified));
     return 0;
 }
 
-int Sandbox::set_time(const Resolved& where, const NewTime& mtime) {
+int Sandbox::set_times(const Resolved& where, const NewTimes& times) {
     if (int error = refuse_change(where); error != 0) return error;
     auto fd = open_checked(where, O_PATH, true);
     if (!fd) return fd.error();
-    return put_time(fd->get(), key_of(where.st), mtime);
+    return put_times(fd->get(), key_of(where.st), times);
 }
 
-int Sandbox::set_time(const OpenedFile& file, const NewTime& mtime) {
+int Sandbox::set_times(const OpenedFile& file, const NewTimes& times) {
     struct stat st {};
     if (int error = refuse_change(file, st); error != 0) return error;
-    return put_time(file.fd.get(), file.key, mtime);
+    return put_times(file.fd.get(), file.key, times);
 }
 
 } // namespace trapline

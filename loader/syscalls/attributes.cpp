@@ -2,9 +2,12 @@
 #include "loader/files/host_file.hpp"
 #include "loader/syscalls/file_support.hpp"
 
+#include <algorithm>
 #include <array>
 #include <linux/falloc.h>
 #include <sys/stat.h>
+#include <utility>
+#include <vector>
 
 namespace trapline {
 namespace {
@@ -44,18 +47,37 @@ long sys_ftruncate(Call& c) {
     return file->truncate(io, c.args[1]);
 }
 
+/// A hole is not seen otherwise than as zeroes: what a file takes on the disk is not modelled.
+long write_zeroes(Io& io, File& file, std::uint64_t begin, std::uint64_t end) {
+    std::vector<std::uint8_t> zeroes(std::min<std::uint64_t>(begin < end ? end - begin : 0, 1u << 20));
+    const int flags = std::exchange(file.flags, file.flags & ~O_APPEND); // which says nothing of this
+    long r = 0;
+    while (begin < end && r >= 0) {
+        HostBuffer from(zeroes.data(), std::min<std::uint64_t>(zeroes.size(), end - begin));
+        r = file.write(io, from, begin);
+        if (r == 0) r = -EIO;
+    }
+    file.flags = flags;
+    return std::min(r, 0l);
+}
+
 long sys_fallocate(Call& c) {
     const auto file = files_of(c).use(c.fd(0));
     if (file == nullptr || !file->writable()) return -EBADF;
     const std::uint64_t offset = c.args[2], bytes = c.args[3];
     if (offset > kLargest || bytes > kLargest || bytes == 0) return -EINVAL;
     if (offset + bytes > kLargest) return -EFBIG;
-    if ((c.args[1] & ~std::uint64_t{FALLOC_FL_KEEP_SIZE}) != 0) return -EOPNOTSUPP;
+    const bool keeps_size = (c.args[1] & FALLOC_FL_KEEP_SIZE) != 0;
+    const std::uint64_t mode = c.args[1] & ~std::uint64_t{FALLOC_FL_KEEP_SIZE};
+    const bool zeroes = mode == FALLOC_FL_ZERO_RANGE || (mode == FALLOC_FL_PUNCH_HOLE && keeps_size);
+    if (mode != 0 && !zeroes) return -EOPNOTSUPP;
     Io io = io_of(c);
     auto size = file->size(io);
     if (!size) return size.error();
     if (!file->seekable()) return -ESPIPE;
-    const bool grows = offset + bytes > *size && (c.args[1] & FALLOC_FL_KEEP_SIZE) == 0;
+    if (zeroes)
+        if (const long r = write_zeroes(io, *file, offset, std::min(offset + bytes, *size)); r != 0) return r;
+    const bool grows = offset + bytes > *size && !keeps_size;
     return grows ? file->truncate(io, offset + bytes) : 0;
 }
 
@@ -115,60 +137,66 @@ long sys_fchownat(Call& c) {
     return change_owner(c, c.fd(0), c.args[1], c.args[2], c.args[3], follow_unless(c.args[4], AT_SYMLINK_NOFOLLOW));
 }
 
-long set_time(Call& c, int fd, Addr path, const NewTime& time, std::uint64_t flags) {
+long set_times(Call& c, int fd, Addr path, const NewTimes& times, std::uint64_t flags) {
     if (path == 0 || is_empty_path(c, path, flags)) {
         const auto file = files_of(c).get(fd);
         if (file == nullptr) return -EBADF;
-        if (file->opened() != nullptr) return c.system.sandbox().set_time(*file->opened(), time);
+        if (file->opened() != nullptr) return c.system.sandbox().set_times(*file->opened(), times);
         return dynamic_cast<MemoryFile*>(file.get()) != nullptr || file->is_terminal() ? 0 : -EPERM;
     }
     auto place = place_at(c, fd, path, follow_unless(flags, AT_SYMLINK_NOFOLLOW));
     if (!place) return place.error();
     if (place->node) return refuse_model(*place);
-    return c.system.sandbox().set_time(place->host, time);
+    return c.system.sandbox().set_times(place->host, times);
 }
+
+NewTime given(std::int64_t seconds, std::int64_t nanoseconds) { return {NewTime::What::given, {seconds, nanoseconds}}; }
 
 long sys_utimensat(Call& c) {
     if ((c.args[3] & ~std::uint64_t{AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH}) != 0) return -EINVAL;
-    NewTime modified;
+    NewTimes wanted;
     if (c.args[2] != 0) {
         std::array<timespec, 2> times{};
         if (!c.mm().get(c.args[2], times)) return -EFAULT;
-        for (const timespec& t : times)
-            if (t.tv_nsec != UTIME_NOW && t.tv_nsec != UTIME_OMIT && (t.tv_nsec < 0 || t.tv_nsec > 999'999'999))
-                return -EINVAL;
-        modified.time = times[1];
-        modified.what = times[1].tv_nsec == UTIME_NOW    ? NewTime::What::now
-                        : times[1].tv_nsec == UTIME_OMIT ? NewTime::What::keep
-                                                         : NewTime::What::given;
+        for (std::size_t i = 0; i < times.size(); ++i) {
+            NewTime& t = i == 0 ? wanted.accessed : wanted.modified;
+            const long ns = times[i].tv_nsec;
+            if (ns != UTIME_NOW && ns != UTIME_OMIT && (ns < 0 || ns > 999'999'999)) return -EINVAL;
+            if (ns == UTIME_OMIT)
+                t.what = NewTime::What::keep;
+            else if (ns != UTIME_NOW)
+                t = given(times[i].tv_sec, ns);
+        }
+        // Nothing to do: nobody is asked whether it may be done (fs/utimes.c).
+        if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT) return 0;
     }
-    return set_time(c, c.fd(0), c.args[1], modified, c.args[3]);
+    return set_times(c, c.fd(0), c.args[1], wanted, c.args[3]);
 }
 
 /// utimes and futimesat: struct timeval.
-long set_time_of_day(Call& c, int fd, Addr path, Addr times_at) {
-    NewTime modified;
+long set_times_of_day(Call& c, int fd, Addr path, Addr times_at) {
+    NewTimes wanted;
     if (times_at != 0) {
         std::array<timeval, 2> times{};
         if (!c.mm().get(times_at, times)) return -EFAULT;
         for (const timeval& t : times)
             if (t.tv_usec < 0 || t.tv_usec > 999'999) return -EINVAL;
-        modified = {NewTime::What::given, {times[1].tv_sec, times[1].tv_usec * 1000}};
+        wanted = {given(times[0].tv_sec, times[0].tv_usec * 1000), given(times[1].tv_sec, times[1].tv_usec * 1000)};
     }
-    return set_time(c, fd, path, modified, 0);
+    return set_times(c, fd, path, wanted, 0);
 }
 
-long sys_utimes(Call& c) { return set_time_of_day(c, AT_FDCWD, c.args[0], c.args[1]); }
-long sys_futimesat(Call& c) { return set_time_of_day(c, c.fd(0), c.args[1], c.args[2]); }
+long sys_utimes(Call& c) { return set_times_of_day(c, AT_FDCWD, c.args[0], c.args[1]); }
+long sys_futimesat(Call& c) { return set_times_of_day(c, c.fd(0), c.args[1], c.args[2]); }
 
 long sys_utime(Call& c) {
-    NewTime modified;
+    NewTimes wanted;
     if (c.args[1] != 0) {
         std::array<std::int64_t, 2> times{};
         if (!c.mm().get(c.args[1], times)) return -EFAULT;
-        modified = {NewTime::What::given, {times[1], 0}};
+        wanted = {given(times[0], 0), given(times[1], 0)};
     }
-    return set_time(c, AT_FDCWD, c.args[0], modified, 0);
+    return set_times(c, AT_FDCWD, c.args[0], wanted, 0);
 }
 
 /// What was written is where it belongs: the host keeps it.
@@ -207,17 +235,17 @@ std::span<const SyscallInfo> attribute_calls() {
         {92, "chown", "suu", "partial: the owner cannot change", sys_chown},
         {93, "fchown", "fuu", "partial: the owner cannot change", sys_fchown},
         {94, "lchown", "suu", "partial: the owner cannot change", sys_lchown},
-        {132, "utime", "sp", "partial: modification time only", sys_utime},
+        {132, "utime", "sp", "full", sys_utime},
         {162, "sync", "", "full", sys_sync},
         {187, "readahead", "flu", "full", sys_readahead},
         {221, "fadvise64", "flui", "full", sys_fadvise64},
-        {235, "utimes", "sp", "partial: modification time only", sys_utimes},
+        {235, "utimes", "sp", "full", sys_utimes},
         {260, "fchownat", "fsuux", "partial: the owner cannot change", sys_fchownat},
-        {261, "futimesat", "fsp", "partial: modification time only", sys_futimesat},
+        {261, "futimesat", "fsp", "full", sys_futimesat},
         {268, "fchmodat", "fso", "full", sys_fchmodat},
         {277, "sync_file_range", "fllx", "full", sys_fsync},
-        {280, "utimensat", "fspx", "partial: modification time only", sys_utimensat},
-        {285, "fallocate", "fxll", "partial: no holes", sys_fallocate},
+        {280, "utimensat", "fspx", "full", sys_utimensat},
+        {285, "fallocate", "fxll", "partial: a hole takes its place on the disk; no ranges moved", sys_fallocate},
         {306, "syncfs", "f", "full", sys_fsync},
     };
     return kCalls;

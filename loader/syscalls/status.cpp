@@ -23,7 +23,8 @@ long put_stat(Call& c, Addr to, const OrErrno<FileStat>& st) {
     out.st_size = static_cast<off_t>(st->view.size);
     out.st_blksize = FileView::block_size;
     out.st_blocks = static_cast<blkcnt_t>(st->view.blocks);
-    out.st_atim = out.st_mtim = out.st_ctim = st->view.mtime;
+    out.st_mtim = out.st_ctim = st->view.mtime;
+    out.st_atim = st->view.atime.value_or(st->view.mtime);
     return c.mm().put(to, out) ? 0 : -EFAULT;
 }
 
@@ -77,6 +78,10 @@ long sys_statx(Call& c) {
     out.stx_mtime.tv_sec = st->view.mtime.tv_sec;
     out.stx_mtime.tv_nsec = static_cast<std::uint32_t>(st->view.mtime.tv_nsec);
     out.stx_atime = out.stx_ctime = out.stx_mtime;
+    if (st->view.atime) {
+        out.stx_atime.tv_sec = st->view.atime->tv_sec;
+        out.stx_atime.tv_nsec = static_cast<std::uint32_t>(st->view.atime->tv_nsec);
+    }
     out.stx_dev_major = major(st->device);
     out.stx_dev_minor = minor(st->device);
     out.stx_rdev_major = major(st->special);

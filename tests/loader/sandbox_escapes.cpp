@@ -88,7 +88,7 @@ TEST_SUITE("loader/sandbox escapes") {
         CHECK(g.open_error("/w/twin", O_WRONLY) == -EROFS);
         CHECK(g.sandbox.change_mode(g.at("/w/twin"), 0777) == -EROFS);
         CHECK(g.sandbox.truncate(g.at("/w/twin"), 0) == -EROFS);
-        CHECK(g.sandbox.set_time(g.at("/w/twin"), NewTime{}) == -EROFS);
+        CHECK(g.sandbox.set_times(g.at("/w/twin"), NewTimes{}) == -EROFS);
         auto reader = g.open("/w/twin", O_RDONLY);
         REQUIRE(reader);
         CHECK(g.sandbox.change_mode(*reader, 0777) == -EROFS);
@@ -156,14 +156,14 @@ TEST_SUITE("loader/sandbox escapes") {
         CHECK(s.make_hard_link(g.at("/w/file", LastLink::keep), g.at("/etc/l")) == -EROFS);
         CHECK(s.change_mode(g.at("/etc/secret"), 0777) == -EROFS);
         CHECK(s.truncate(g.at("/etc/secret"), 0) == -EROFS);
-        CHECK(s.set_time(g.at("/etc/secret"), NewTime{}) == -EROFS);
+        CHECK(s.set_times(g.at("/etc/secret"), NewTimes{}) == -EROFS);
         CHECK(s.access(g.at("/etc/secret"), W_OK) == -EROFS);
         CHECK(s.access(g.at("/etc/secret"), R_OK) == 0);
         CHECK(s.access(g.at("/w/file"), W_OK) == 0);
         auto file = g.open("/etc/secret", O_RDONLY);
         REQUIRE(file);
         CHECK(s.change_mode(*file, 0777) == -EROFS);
-        CHECK(s.set_time(*file, NewTime{}) == -EROFS);
+        CHECK(s.set_times(*file, NewTimes{}) == -EROFS);
         CHECK(g.open_error("/etc", O_TMPFILE | O_RDWR) == -EROFS);
         CHECK(test::text_of(g.root / "etc/secret") == "secret");
     }

@@ -185,12 +185,15 @@ TEST_SUITE("loader/sandbox") {
         { REQUIRE(g.open("/w/new", O_WRONLY | O_CREAT)); }
         CHECK(g.view("/w/new").mtime.tv_sec == 3000);
         CHECK(g.view("/w").mtime.tv_sec == 3000); // the directory got a name
-        CHECK(g.sandbox.set_time(g.at("/w/new"), NewTime{NewTime::What::given, {77, 0}}) == 0);
+        CHECK(g.sandbox.set_times(g.at("/w/new"), {{NewTime::What::given, {66, 0}}, {NewTime::What::given, {77, 0}}}) ==
+              0);
         CHECK(g.view("/w/new").mtime.tv_sec == 77);
+        CHECK(g.view("/w/new").atime.value_or(timespec{}).tv_sec == 66);
         g.seconds = 4000;
-        CHECK(g.sandbox.set_time(g.at("/w/new"), NewTime{NewTime::What::keep, {}}) == 0);
+        CHECK(g.sandbox.set_times(g.at("/w/new"), {{NewTime::What::keep, {}}, {NewTime::What::keep, {}}}) == 0);
         CHECK(g.view("/w/new").mtime.tv_sec == 77);
-        CHECK(g.sandbox.set_time(*file, NewTime{}) == 0);
+        CHECK(g.view("/w/new").atime.value_or(timespec{}).tv_sec == 66);
+        CHECK(g.sandbox.set_times(*file, NewTimes{}) == 0);
         CHECK(g.view("/w/file").mtime.tv_sec == 4000);
         struct stat st {};
         REQUIRE(::stat((g.root / "w/new").c_str(), &st) == 0);
