@@ -38,6 +38,25 @@ ProcessState& state_of(Process& p) {
     return static_cast<ProcessState&>(*p.system);
 }
 
+const Scheduling& scheduling_of(const Task& t) {
+    static const Scheduling kOrdinary;
+    const auto& all = state_of(*t.process).scheduling;
+    const auto at = all.find(t.tid);
+    return at != all.end() ? at->second : kOrdinary;
+}
+
+Scheduling& change_scheduling(const Task& t) { return state_of(*t.process).scheduling[t.tid]; }
+
+void inherit_scheduling(const Task& parent, const Task& child) {
+    constexpr int kFifo = 1, kRoundRobin = 2;
+    Scheduling own = scheduling_of(parent);
+    if (own.reset_on_fork) {
+        if (own.policy == kFifo || own.policy == kRoundRobin) own.policy = own.priority = 0;
+        own.reset_on_fork = false;
+    }
+    if (own.policy != 0 || !own.cpus.empty()) change_scheduling(child) = std::move(own);
+}
+
 const std::string& thread_name(const Task& t) { return state_of(*t.process).thread_names[t.tid]; }
 
 void set_thread_name(const Task& t, std::string_view name) {

@@ -112,7 +112,10 @@ void System::task_exit(Task& t) {
     for (Process* child : p.children)
         if (child->vfork_waiter == &t) child->vfork_waiter = nullptr;
     ProcessState& s = state_of(p);
-    if (t.tid != p.pid) s.thread_names.erase(t.tid);
+    if (t.tid != p.pid) {
+        s.thread_names.erase(t.tid);
+        s.scheduling.erase(t.tid);
+    }
 }
 
 void System::process_exit(Process& p) {

@@ -78,6 +78,7 @@ Path<long> create(Call& c, Request r) {
     if ((r.flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) child.alt_stack = c.task.alt_stack;
     if ((r.flags & CLONE_CHILD_CLEARTID) != 0) child.clear_child_tid = r.child_tid;
     set_thread_name(child, std::string(thread_name(c.task)));
+    inherit_scheduling(c.task, child);
     const auto tid = static_cast<std::int32_t>(child.tid);
     // Linux does not report a bad pointer here either.
     if ((r.flags & CLONE_PARENT_SETTID) != 0) (void)c.mm().put(r.parent_tid, tid);

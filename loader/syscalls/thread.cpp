@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <linux/membarrier.h>
+#include <optional>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -40,51 +41,77 @@ std::vector<std::uint64_t> all_cpus(const Kernel& k) {
 }
 
 long sched_getaffinity(Call& c) {
-    if (thread(c) == nullptr) return -ESRCH;
-    const auto mask = all_cpus(c.kernel);
+    const Task* t = thread(c);
+    if (t == nullptr) return -ESRCH;
+    auto mask = all_cpus(c.kernel);
     const std::uint64_t bytes = mask.size() * sizeof(std::uint64_t);
     if (c.args[1] < bytes || (c.args[1] & 7) != 0) return -EINVAL;
+    if (const auto& own = scheduling_of(*t).cpus; !own.empty()) mask = own;
     return c.mm().write(c.args[2], mask.data(), bytes) ? static_cast<long>(bytes) : -EFAULT;
 }
 
-/// Placement is the scheduler's and part of the schedule: a mask that names a CPU is accepted, and changes nothing.
+/// Placement is the scheduler's and part of the schedule: a mask that names a CPU is kept, and changes nothing.
 long sched_setaffinity(Call& c) {
-    if (thread(c) == nullptr) return -ESRCH;
-    std::vector<std::uint64_t> wanted(all_cpus(c.kernel).size()), all = all_cpus(c.kernel);
+    const Task* t = thread(c);
+    if (t == nullptr) return -ESRCH;
+    auto all = all_cpus(c.kernel);
+    std::vector<std::uint64_t> wanted(all.size());
     if (!c.mm().read(c.args[2], wanted.data(), std::min<std::uint64_t>(c.args[1], wanted.size() * 8))) return -EFAULT;
-    for (std::size_t i = 0; i < all.size(); ++i)
-        if ((wanted[i] & all[i]) != 0) return 0;
-    return -EINVAL;
+    bool any = false;
+    for (std::size_t i = 0; i < all.size(); ++i) any |= (wanted[i] &= all[i]) != 0;
+    if (!any) return -EINVAL;
+    change_scheduling(*t).cpus = std::move(wanted);
+    return 0;
 }
 
-long sched_getscheduler(Call& c) { return thread(c) != nullptr ? SCHED_OTHER : -ESRCH; }
+long sched_getscheduler(Call& c) {
+    if (static_cast<int>(c.args[0]) < 0) return -EINVAL;
+    const Task* t = thread(c);
+    if (t == nullptr) return -ESRCH;
+    const Scheduling& s = scheduling_of(*t);
+    return s.policy | (s.reset_on_fork ? SCHED_RESET_ON_FORK : 0);
+}
 
 long sched_getparam(Call& c) {
-    if (thread(c) == nullptr) return -ESRCH;
-    return c.mm().put(c.args[1], std::int32_t{0}) ? 0 : -EFAULT;
+    if (static_cast<int>(c.args[0]) < 0 || c.args[1] == 0) return -EINVAL;
+    const Task* t = thread(c);
+    if (t == nullptr) return -ESRCH;
+    return c.mm().put(c.args[1], scheduling_of(*t).priority) ? 0 : -EFAULT;
 }
 
-/// There are no real-time priorities here.
-long ordinary_only(Call& c, int policy, Addr parameter) {
-    std::int32_t priority = 0;
-    if (thread(c) == nullptr) return -ESRCH;
-    if (!c.mm().get(parameter, priority)) return -EFAULT;
-    constexpr int kReset = SCHED_RESET_ON_FORK;
-    switch (policy & ~kReset) {
+/// Whether the priority is one of the policy's (kernel/sched/syscalls.c, __sched_setscheduler).
+bool valid_priority(int policy, int priority) {
+    switch (policy) {
     case SCHED_OTHER:
     case SCHED_BATCH:
     case SCHED_IDLE:
-        return priority == 0 ? 0 : -EINVAL;
+        return priority == 0;
     case SCHED_FIFO:
     case SCHED_RR:
-        return priority >= 1 && priority <= 99 ? -EPERM : -EINVAL;
+        return priority >= 1 && priority <= 99;
     default:
-        return -EINVAL;
+        return false;
     }
 }
 
-long sched_setscheduler(Call& c) { return ordinary_only(c, static_cast<int>(c.args[1]), c.args[2]); }
-long sched_setparam(Call& c) { return ordinary_only(c, SCHED_OTHER, c.args[1]); }
+long set_scheduling(Call& c, std::optional<int> policy, Addr parameter) {
+    std::int32_t priority = 0;
+    if (static_cast<int>(c.args[0]) < 0 || parameter == 0 || (policy && *policy < 0)) return -EINVAL;
+    if (!c.mm().get(parameter, priority)) return -EFAULT;
+    const Task* t = thread(c);
+    if (t == nullptr) return -ESRCH;
+    constexpr int kReset = SCHED_RESET_ON_FORK;
+    const int kind = policy ? *policy & ~kReset : scheduling_of(*t).policy;
+    if (!valid_priority(kind, priority)) return -EINVAL;
+    Scheduling& s = change_scheduling(*t);
+    s.policy = kind;
+    s.priority = priority;
+    if (policy) s.reset_on_fork = (*policy & kReset) != 0;
+    return 0;
+}
+
+long sched_setscheduler(Call& c) { return set_scheduling(c, static_cast<int>(c.args[1]), c.args[2]); }
+long sched_setparam(Call& c) { return set_scheduling(c, std::nullopt, c.args[1]); }
 
 long priority_bound(Call& c, long realtime) {
     switch (static_cast<int>(c.args[0])) {
@@ -104,6 +131,7 @@ long sched_get_priority_max(Call& c) { return priority_bound(c, 99); }
 long sched_get_priority_min(Call& c) { return priority_bound(c, 1); }
 
 long sched_rr_get_interval(Call& c) {
+    if (static_cast<int>(c.args[0]) < 0) return -EINVAL;
     if (thread(c) == nullptr) return -ESRCH;
     return c.mm().put(c.args[1], to_timespec(c.kernel.nanoseconds(RoundRobin::kSlice))) ? 0 : -EFAULT;
 }
@@ -196,19 +224,19 @@ long membarrier(Call& c) {
 }
 
 constexpr std::string_view kNice = "partial: kept for a process, and without effect";
-constexpr std::string_view kNoPriorities = "partial: there are no priorities";
+constexpr std::string_view kKept = "partial: kept for a thread, and without effect";
 constexpr SyscallInfo kCalls[] = {
     {SYS_sched_yield, "sched_yield", "", "full", nullptr, sched_yield},
     {SYS_getpriority, "getpriority", "ii", kNice, getpriority},
     {SYS_setpriority, "setpriority", "iii", kNice, setpriority},
-    {SYS_sched_setparam, "sched_setparam", "ip", kNoPriorities, sched_setparam},
-    {SYS_sched_getparam, "sched_getparam", "ip", kNoPriorities, sched_getparam},
-    {SYS_sched_setscheduler, "sched_setscheduler", "iip", kNoPriorities, sched_setscheduler},
-    {SYS_sched_getscheduler, "sched_getscheduler", "i", kNoPriorities, sched_getscheduler},
+    {SYS_sched_setparam, "sched_setparam", "ip", kKept, sched_setparam},
+    {SYS_sched_getparam, "sched_getparam", "ip", kKept, sched_getparam},
+    {SYS_sched_setscheduler, "sched_setscheduler", "iip", kKept, sched_setscheduler},
+    {SYS_sched_getscheduler, "sched_getscheduler", "i", kKept, sched_getscheduler},
     {SYS_sched_get_priority_max, "sched_get_priority_max", "i", "full", sched_get_priority_max},
     {SYS_sched_get_priority_min, "sched_get_priority_min", "i", "full", sched_get_priority_min},
-    {SYS_sched_rr_get_interval, "sched_rr_get_interval", "ip", kNoPriorities, sched_rr_get_interval},
-    {SYS_sched_setaffinity, "sched_setaffinity", "iup", "partial: accepted, without effect", sched_setaffinity},
+    {SYS_sched_rr_get_interval, "sched_rr_get_interval", "ip", "full", sched_rr_get_interval},
+    {SYS_sched_setaffinity, "sched_setaffinity", "iup", kKept, sched_setaffinity},
     {SYS_sched_getaffinity, "sched_getaffinity", "iup", "full", sched_getaffinity},
     {SYS_set_tid_address, "set_tid_address", "p", "full", set_tid_address},
     {SYS_getcpu, "getcpu", "pp", "full", getcpu},
