@@ -140,7 +140,9 @@ OrErrno<std::shared_ptr<Socket>> make_socket(Io& io, Socket::Kind kind, int stat
         if (kind.type == SOCK_RAW) return refuse(EPERM);
         if (kind.type != SOCK_STREAM && kind.type != SOCK_DGRAM) return refuse(ESOCKTNOSUPPORT);
         if (kind.protocol == 0) kind.protocol = usual;
-        if (kind.protocol != usual) return refuse(EPROTONOSUPPORT);
+        // UDP-Lite: nothing is damaged on the way, so what its checksum covers makes no difference.
+        const bool lite = kind.type == SOCK_DGRAM && kind.protocol == IPPROTO_UDPLITE;
+        if (kind.protocol != usual && !lite) return refuse(EPROTONOSUPPORT);
     } else {
         if (kind.protocol != 0 && kind.protocol != AF_UNIX) return refuse(EPROTONOSUPPORT);
         kind.protocol = 0;

@@ -69,6 +69,8 @@ constexpr SocketOption kOptions[] = {
     flag(IPPROTO_IPV6, IPV6_RECVERR),
     flag(IPPROTO_IPV6, IPV6_RECVHOPLIMIT),
     flag(IPPROTO_IPV6, IPV6_RECVTCLASS),
+    number(IPPROTO_UDPLITE, 10, 0, 0, 65535), // UDPLITE_SEND_CSCOV
+    number(IPPROTO_UDPLITE, 11, 0, 0, 65535), // UDPLITE_RECV_CSCOV
 };
 
 const SocketOption* in_table(int level, int name) {
@@ -80,7 +82,8 @@ const SocketOption* in_table(int level, int name) {
 } // namespace
 
 const SocketOption* SocketOptions::find(int domain, int protocol, int level, int name) {
-    const bool has_level = level == SOL_SOCKET || (level == IPPROTO_TCP && protocol == IPPROTO_TCP) ||
+    const bool has_level = level == SOL_SOCKET ||
+                           (level == protocol && (level == IPPROTO_TCP || level == IPPROTO_UDPLITE)) ||
                            (level == IPPROTO_IP && domain != AF_UNIX) || (level == IPPROTO_IPV6 && domain == AF_INET6);
     return has_level ? in_table(level, name) : nullptr;
 }
