@@ -1,11 +1,16 @@
 #include "loader/files/file.hpp"
 
+#include "loader/files/locks.hpp"
+
 #include <fcntl.h>
 #include <limits>
 #include <poll.h>
 #include <unistd.h>
 
 namespace trapline {
+
+File::File(int status_flags) : flags(status_flags) {}
+File::~File() = default;
 
 bool File::is_path() const { return (flags & O_PATH) != 0; }
 bool File::readable() const { return !is_path() && (flags & O_ACCMODE) != O_WRONLY; }

@@ -18,6 +18,8 @@
 
 namespace trapline {
 
+class FileTable;
+class LockHolder;
 class System;
 struct Task;
 
@@ -37,8 +39,8 @@ struct FileStat {
 
 class File {
   public:
-    explicit File(int status_flags) : flags(status_flags) {}
-    virtual ~File() = default;
+    explicit File(int status_flags);
+    virtual ~File();
     File(const File&) = delete;
     File& operator=(const File&) = delete;
 
@@ -62,6 +64,8 @@ class File {
     [[nodiscard]] virtual std::uint64_t patience(bool writing) const;
     /// POLL* bits that hold now.
     virtual short poll(Io& io);
+    /// A process has closed a descriptor of it, maybe not the last one.
+    virtual void flush(const FileTable& of) { (void)of; }
     /// What becomes ready; nullptr: always is.
     virtual Readiness* readiness() { return nullptr; }
     /// Makes `poller` hear of changes.
@@ -90,6 +94,8 @@ class File {
     /// The file of the sandbox behind it, if any.
     [[nodiscard]] virtual OpenedFile* opened() { return nullptr; }
 
+    /// Its OFD locks and flock's; they end with it. Null until there is one.
+    std::unique_ptr<LockHolder> locks;
     /// The listing that getdents64 is going through; made anew at position 0.
     std::vector<DirectoryEntry> entries;
 };

@@ -32,6 +32,11 @@ FileTable::FileTable(const FileTable& parent)
     : Extension(), directory(parent.directory), umask(parent.umask), shared(parent.shared),
       descriptors_(parent.descriptors_) {}
 
+FileTable::~FileTable() {
+    for (const Descriptor& d : descriptors_)
+        if (d.file != nullptr) d.file->flush(*this);
+}
+
 FileTable::Descriptor* FileTable::descriptor(int fd) {
     if (fd < 0 || static_cast<std::size_t>(fd) >= descriptors_.size()) return nullptr;
     Descriptor& d = descriptors_[static_cast<std::size_t>(fd)];
@@ -64,6 +69,7 @@ void FileTable::put(int fd, std::shared_ptr<File> file, bool close_on_exec) {
     const auto i = static_cast<std::size_t>(fd);
     if (i >= descriptors_.size()) descriptors_.resize(i + 1);
     Descriptor old = std::exchange(descriptors_[i], Descriptor{std::move(file), close_on_exec});
+    closed(old);
     // `old` goes last: closing a pipe wakes others, who must find the table in order.
 }
 
@@ -71,7 +77,16 @@ int FileTable::close(int fd) {
     Descriptor* d = descriptor(fd);
     if (d == nullptr) return -EBADF;
     const Descriptor old = std::exchange(*d, Descriptor{});
+    closed(old);
     return 0;
+}
+
+void FileTable::closed(const Descriptor& d) const {
+    if (d.file == nullptr) return;
+    d.file->flush(*this);
+    // A process that closes any descriptor of a file gives up its record locks there (fcntl(2)).
+    if (locks == nullptr) return;
+    if (const auto key = lock_key(*d.file)) locks->closed(*key);
 }
 
 void FileTable::close_on_exec() {

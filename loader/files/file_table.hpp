@@ -7,12 +7,15 @@
 
 #include "emu/kernel/task.hpp"
 #include "loader/files/file.hpp"
+#include "loader/files/locks.hpp"
 #include "loader/files/memory_file.hpp"
 #include "loader/files/socket_names.hpp"
 
 #include <map>
 
 namespace trapline {
+
+struct MessageQueue;
 
 /// What all processes of one machine share.
 struct SharedFiles {
@@ -22,9 +25,11 @@ struct SharedFiles {
     ~SharedFiles() { sockets->discard_all(); }
     std::uint64_t last_number = 0x10000; ///< of inodes without a file of the host: pipes, memory
     std::map<std::string, std::shared_ptr<MemoryNode>> shared_memory; ///< /dev/shm, by name
-    Readiness signal_events;                      ///< a signal has become pending somewhere: signalfd
-    Readiness process_events;                     ///< a process has ended: pidfd
-    std::map<FileKey, std::weak_ptr<Pipe>> fifos; ///< of the host's FIFOs that somebody has open
+    Readiness signal_events;                                     ///< a signal has become pending somewhere: signalfd
+    Readiness process_events;                                    ///< a process has ended: pidfd
+    std::map<FileKey, std::weak_ptr<Pipe>> fifos;                ///< of the host's FIFOs that somebody has open
+    std::map<std::string, std::shared_ptr<MessageQueue>> queues; ///< of POSIX, by name
+    std::shared_ptr<FileLocks> locks;                            ///< made with the first lock
     std::shared_ptr<SocketNames> sockets = std::make_shared<SocketNames>();
 };
 
@@ -39,6 +44,7 @@ class FileTable final : public Extension {
     explicit FileTable(System& system);
     /// fork: the same descriptions.
     FileTable(const FileTable& parent);
+    ~FileTable() override;
 
     /// The description; nullptr for a number that is not open.
     [[nodiscard]] std::shared_ptr<File> get(int fd) const;
@@ -60,8 +66,11 @@ class FileTable final : public Extension {
     std::string directory = "/"; ///< working directory: a guest path without links
     mode_t umask = 022;
     std::shared_ptr<SharedFiles> shared;
+    /// The process's record locks. Null until there is one; a child of fork has none.
+    std::unique_ptr<LockHolder> locks;
 
   private:
+    void closed(const Descriptor& d) const;
     std::vector<Descriptor> descriptors_;
 };
 

@@ -1,8 +1,8 @@
 // loader/files/pipe.hpp: pipes.
 //
-// 65,536 bytes between two ends. Writes of up to PIPE_BUF bytes go in whole or not at all; a reader sees the end when
-// the last write end is closed, a writer gets EPIPE when the last read end is. man 7 pipe. A FIFO is a pipe with a name
-// (fifo.hpp).
+// 65,536 bytes between two ends, unless F_SETPIPE_SZ says otherwise. Writes of up to PIPE_BUF bytes go in whole or not
+// at all; a reader sees the end when the last write end is closed, a writer gets EPIPE when the last read end is. man 7
+// pipe. A FIFO is a pipe with a name (fifo.hpp).
 #pragma once
 
 #include "loader/files/file.hpp"
@@ -19,10 +19,11 @@ struct Pipe {
     Kernel& kernel;
     const std::uint64_t number;
     std::deque<std::uint8_t> bytes;
+    std::size_t capacity = kCapacity;
     unsigned readers = 0, writers = 0;
     std::uint64_t readers_ever = 0, writers_ever = 0; ///< for open of a FIFO, which waits until one has come
     Readiness readiness;
-    [[nodiscard]] std::size_t room() const { return kCapacity - bytes.size(); }
+    [[nodiscard]] std::size_t room() const { return capacity - bytes.size(); }
 };
 
 class PipeEnd : public File {
@@ -41,6 +42,8 @@ class PipeEnd : public File {
         (void)io;
         return static_cast<long>(pipe_->bytes.size());
     }
+
+    [[nodiscard]] const std::shared_ptr<Pipe>& pipe() const { return pipe_; }
 
   protected:
     std::shared_ptr<Pipe> pipe_;

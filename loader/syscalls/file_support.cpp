@@ -1,5 +1,6 @@
 #include "loader/syscalls/file_support.hpp"
 
+#include "loader/files/pipe.hpp"
 #include "loader/process_state.hpp"
 #include "loader/syscalls/clock.hpp"
 
@@ -88,6 +89,49 @@ Path<long> write_file(Call& c, std::shared_ptr<File> file, GuestBuffer from, std
 
 Path<long> write_file(Call& c, std::shared_ptr<File> file, HostBuffer from, std::uint64_t& at) {
     return write_all(c, std::move(file), from, at);
+}
+
+OrErrno<std::shared_ptr<File>> opened_for(Call& c, int fd, bool write) {
+    auto file = files_of(c).use(fd);
+    if (file == nullptr || (write ? !file->writable() : !file->readable())) return refuse(EBADF);
+    return file;
+}
+
+long Offset::load(Call& c, const File& file) {
+    if (address == 0) {
+        value = file.position;
+        return 0;
+    }
+    if (!file.seekable()) return -ESPIPE;
+    if (!c.mm().get(address, value)) return -EFAULT;
+    return value > ~0ull >> 1 ? -EINVAL : 0;
+}
+
+long Offset::store(Call& c, File& file) const {
+    if (address == 0)
+        file.position = value;
+    else if (!c.mm().put(address, value))
+        return -EFAULT;
+    return 0;
+}
+
+Path<long> copy_bytes(Call& c, std::shared_ptr<File> in, std::uint64_t& in_at, std::shared_ptr<File> out,
+                      std::uint64_t& out_at, std::uint64_t count) {
+    std::vector<std::uint8_t> piece(std::min<std::uint64_t>(count, Pipe::kCapacity));
+    long total = 0;
+    while (count > 0) {
+        HostBuffer to(piece.data(), std::min<std::uint64_t>(piece.size(), count));
+        const std::uint64_t before = in_at;
+        const long got = co_await read_file(c, in, to, in_at);
+        if (got <= 0) co_return total != 0 ? total : got;
+        const long put = co_await write_file(c, out, HostBuffer(piece.data(), static_cast<std::size_t>(got)), out_at);
+        in_at = before + static_cast<std::uint64_t>(std::max(put, 0l));
+        if (put < 0) co_return total != 0 ? total : put;
+        total += put;
+        count -= static_cast<std::uint64_t>(put);
+        if (put < got) break;
+    }
+    co_return total;
 }
 
 } // namespace trapline

@@ -29,12 +29,32 @@ Path<long> read_file(Call& c, std::shared_ptr<File> file, IoBuffer& to, std::uin
 Path<long> write_file(Call& c, std::shared_ptr<File> file, GuestBuffer from, std::uint64_t& at);
 Path<long> write_file(Call& c, std::shared_ptr<File> file, HostBuffer from, std::uint64_t& at);
 
+/// fcntl's F_GETLK and F_SETLK with their relatives (locks.cpp).
+long get_record_lock(Call& c);
+Path<long> set_record_lock(Call& c);
+
+/// A position that a call names by pointer, or the file's own where the pointer is null.
+struct Offset {
+    Addr address;
+    std::uint64_t value = 0;
+    long load(Call& c, const File& file);
+    long store(Call& c, File& file) const;
+};
+/// The description for reading or writing, or a negative errno.
+OrErrno<std::shared_ptr<File>> opened_for(Call& c, int fd, bool write);
+/// From one description to another through a buffer of ours: bytes moved, or a negative errno.
+Path<long> copy_bytes(Call& c, std::shared_ptr<File> in, std::uint64_t& in_at, std::shared_ptr<File> out,
+                      std::uint64_t& out_at, std::uint64_t count);
+
 // The parts of file_calls() and io_calls().
 std::span<const SyscallInfo> open_calls();
 std::span<const SyscallInfo> descriptor_calls();
+std::span<const SyscallInfo> lock_calls();
 std::span<const SyscallInfo> directory_calls();
 std::span<const SyscallInfo> attribute_calls();
 std::span<const SyscallInfo> status_calls();
+std::span<const SyscallInfo> message_queue_calls();
+std::span<const SyscallInfo> splice_calls();
 std::span<const SyscallInfo> transfer_calls();
 std::span<const SyscallInfo> channel_calls();
 std::span<const SyscallInfo> poll_calls();

@@ -1,10 +1,11 @@
 // Descriptors: close, dup, fcntl, and new files that live in memory. How they are opened is in open.cpp.
+#include "loader/files/pipe.hpp"
 #include "loader/syscalls/families.hpp"
 #include "loader/syscalls/file_support.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <linux/close_range.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 
 namespace trapline {
@@ -50,16 +51,6 @@ long sys_dup3(Call& c) {
     return duplicate(c, c.fd(0), c.fd(1), c.args[2] != 0);
 }
 
-/// A lock is always to be had: nobody outside competes for the guest's files, and guests that lock run one at a time.
-long lock(Call& c, bool ask) {
-    struct flock l {};
-    if (!c.mm().get(c.args[2], l)) return -EFAULT;
-    if (l.l_type != F_RDLCK && l.l_type != F_WRLCK && l.l_type != F_UNLCK) return -EINVAL;
-    if (!ask) return 0;
-    l.l_type = F_UNLCK;
-    return c.mm().put(c.args[2], l) ? 0 : -EFAULT;
-}
-
 /// Whether some process has the file mapped so that it may change it.
 bool mapped_for_writing(const Kernel& kernel, const Inode* inode) {
     for (const auto& [pid, p] : kernel.processes()) {
@@ -84,9 +75,22 @@ long seals(Call& c, File& file, int command) {
     return 0;
 }
 
-long sys_fcntl(Call& c) {
+/// A power of two of pages that holds what is asked for, at most fs.pipe-max-size.
+long pipe_size(Call& c, Pipe& pipe, bool change) {
+    constexpr std::uint64_t kMost = 1u << 20;
+    const std::uint64_t wanted = c.args[2];
+    if (!change) return static_cast<long>(pipe.capacity);
+    if (wanted > 1u << 31) return -EINVAL;
+    const std::uint64_t size = std::bit_ceil(std::max(wanted, kPageSize));
+    if (size > kMost) return -EPERM;
+    if (size < pipe.bytes.size()) return -EBUSY;
+    pipe.capacity = size;
+    pipe.readiness.changed(c.kernel);
+    return static_cast<long>(size);
+}
+
+long control(Call& c) {
     constexpr int kSettable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
-    constexpr std::uint64_t kPipeSize = 65536;
     FileTable& files = files_of(c);
     auto* d = files.descriptor(c.fd(0));
     if (d == nullptr) return -EBADF;
@@ -108,19 +112,10 @@ long sys_fcntl(Call& c) {
         break;
     }
     if (file.is_path()) return -EBADF;
-    Io io = io_of(c);
     switch (command) {
     case F_SETFL:
         file.flags = (file.flags & ~kSettable) | (c.fd(2) & kSettable);
         return 0;
-    case F_GETLK:
-    case F_OFD_GETLK:
-        return lock(c, true);
-    case F_SETLK:
-    case F_SETLKW:
-    case F_OFD_SETLK:
-    case F_OFD_SETLKW:
-        return lock(c, false);
     case F_GETOWN:
     case F_SETOWN:
     case F_GETSIG:
@@ -128,10 +123,8 @@ long sys_fcntl(Call& c) {
         return 0;
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ: {
-        auto st = file.stat(io);
-        if (!st || (st->view.mode & S_IFMT) != S_IFIFO) return -EBADF;
-        if (command == F_SETPIPE_SZ && c.args[2] > kPipeSize) return -EPERM; // more than this takes privilege here
-        return kPipeSize;
+        const auto* end = dynamic_cast<PipeEnd*>(&file);
+        return end == nullptr ? -EBADF : pipe_size(c, *end->pipe(), command == F_SETPIPE_SZ);
     }
     case F_ADD_SEALS:
     case F_GET_SEALS:
@@ -141,10 +134,19 @@ long sys_fcntl(Call& c) {
     }
 }
 
-long sys_flock(Call& c) {
-    if (files_of(c).use(c.fd(0)) == nullptr) return -EBADF;
-    const int operation = c.fd(1) & ~LOCK_NB;
-    return operation == LOCK_SH || operation == LOCK_EX || operation == LOCK_UN ? 0 : -EINVAL;
+Path<long> sys_fcntl(Call& c) {
+    switch (c.fd(1)) {
+    case F_GETLK:
+    case F_OFD_GETLK:
+        co_return get_record_lock(c);
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        co_return co_await set_record_lock(c);
+    default:
+        co_return control(c);
+    }
 }
 
 long sys_umask(Call& c) { return std::exchange(files_of(c).umask, static_cast<mode_t>(c.args[0] & 0777)); }
@@ -179,8 +181,7 @@ std::span<const SyscallInfo> descriptor_calls() {
         {3, "close", "f", "full", sys_close},
         {32, "dup", "f", "full", sys_dup},
         {33, "dup2", "ff", "full", sys_dup2},
-        {72, "fcntl", "fix", "partial: locks are always granted, no leases, no signals", sys_fcntl},
-        {73, "flock", "fi", "partial: locks are always granted", sys_flock},
+        {72, "fcntl", "fix", "partial: no leases, no signals", nullptr, sys_fcntl},
         {95, "umask", "o", "full", sys_umask},
         {292, "dup3", "ffx", "full", sys_dup3},
         {319, "memfd_create", "sx", "partial: no huge pages", sys_memfd_create},
@@ -193,7 +194,7 @@ std::span<const SyscallInfo> file_calls() {
     static const std::vector<SyscallInfo> all = [] {
         std::vector<SyscallInfo> v;
         for (std::span<const SyscallInfo> part :
-             {open_calls(), descriptor_calls(), directory_calls(), attribute_calls(), status_calls()})
+             {open_calls(), descriptor_calls(), lock_calls(), directory_calls(), attribute_calls(), status_calls()})
             v.insert(v.end(), part.begin(), part.end());
         return v;
     }();

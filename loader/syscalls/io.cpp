@@ -6,19 +6,13 @@
 
 #include <algorithm>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace trapline {
 namespace {
 
 constexpr std::uint64_t kLargest = ~0ull >> 1;
-
-/// The description for reading or writing, or a negative errno.
-OrErrno<std::shared_ptr<File>> opened_for(Call& c, int fd, bool write) {
-    auto file = files_of(c).use(fd);
-    if (file == nullptr || (write ? !file->writable() : !file->readable())) return refuse(EBADF);
-    return file;
-}
 
 Path<long> read_into(Call& c, OrErrno<GuestBuffer> to, std::uint64_t* at) {
     auto file = opened_for(c, c.fd(0), false);
@@ -54,12 +48,14 @@ Path<long> sys_pread64(Call& c) { return read_into(c, one_range(c), &c.args[3]);
 Path<long> sys_pwrite64(Call& c) { return write_from(c, one_range(c), &c.args[3]); }
 Path<long> sys_preadv(Call& c) { return read_into(c, ranges(c), &c.args[3]); }
 Path<long> sys_pwritev(Call& c) { return write_from(c, ranges(c), &c.args[3]); }
+/// What says how soon the bytes have to be on the disk changes nothing here.
+constexpr std::uint64_t kNoMatter = RWF_HIPRI | RWF_DSYNC | RWF_SYNC;
 Path<long> sys_preadv2(Call& c) {
-    if (c.args[5] != 0) co_return -EOPNOTSUPP;
+    if ((c.args[5] & ~kNoMatter) != 0) co_return -EOPNOTSUPP;
     co_return co_await read_into(c, ranges(c), c.args[3] == ~0ull ? nullptr : &c.args[3]);
 }
 Path<long> sys_pwritev2(Call& c) {
-    if (c.args[5] != 0) co_return -EOPNOTSUPP;
+    if ((c.args[5] & ~kNoMatter) != 0) co_return -EOPNOTSUPP;
     co_return co_await write_from(c, ranges(c), c.args[3] == ~0ull ? nullptr : &c.args[3]);
 }
 
@@ -68,48 +64,6 @@ long sys_lseek(Call& c) {
     if (file == nullptr) return -EBADF;
     Io io = io_of(c);
     return file->seek(io, static_cast<std::int64_t>(c.args[1]), static_cast<int>(c.args[2]));
-}
-
-/// A position that a call names by pointer, or the file's own where the pointer is null.
-struct Offset {
-    Addr address;
-    std::uint64_t value = 0;
-    long load(Call& c, const File& file) {
-        if (address == 0) {
-            value = file.position;
-            return 0;
-        }
-        if (!file.seekable()) return -ESPIPE;
-        if (!c.mm().get(address, value)) return -EFAULT;
-        return value > kLargest ? -EINVAL : 0;
-    }
-    long store(Call& c, File& file) const {
-        if (address == 0)
-            file.position = value;
-        else if (!c.mm().put(address, value))
-            return -EFAULT;
-        return 0;
-    }
-};
-
-/// From one description to another through a buffer of ours.
-Path<long> copy_bytes(Call& c, std::shared_ptr<File> in, std::uint64_t& in_at, std::shared_ptr<File> out,
-                      std::uint64_t& out_at, std::uint64_t count) {
-    std::vector<std::uint8_t> piece(std::min<std::uint64_t>(count, Pipe::kCapacity));
-    long total = 0;
-    while (count > 0) {
-        HostBuffer to(piece.data(), std::min<std::uint64_t>(piece.size(), count));
-        const std::uint64_t before = in_at;
-        const long got = co_await read_file(c, in, to, in_at);
-        if (got <= 0) co_return total != 0 ? total : got;
-        const long put = co_await write_file(c, out, HostBuffer(piece.data(), static_cast<std::size_t>(got)), out_at);
-        in_at = before + static_cast<std::uint64_t>(std::max(put, 0l));
-        if (put < 0) co_return total != 0 ? total : put;
-        total += put;
-        count -= static_cast<std::uint64_t>(put);
-        if (put < got) break;
-    }
-    co_return total;
 }
 
 Path<long> sys_sendfile(Call& c) {
@@ -188,8 +142,8 @@ std::span<const SyscallInfo> transfer_calls() {
         {295, "preadv", "fpui", "full", nullptr, sys_preadv},
         {296, "pwritev", "fpui", "full", nullptr, sys_pwritev},
         {326, "copy_file_range", "fpfpux", "partial: files of the host only", nullptr, sys_copy_file_range},
-        {327, "preadv2", "fpuiix", "partial: no flags", nullptr, sys_preadv2},
-        {328, "pwritev2", "fpuiix", "partial: no flags", nullptr, sys_pwritev2},
+        {327, "preadv2", "fpuiix", "partial: no RWF_NOWAIT", nullptr, sys_preadv2},
+        {328, "pwritev2", "fpuiix", "partial: no RWF_APPEND, RWF_NOWAIT", nullptr, sys_pwritev2},
     };
     return kCalls;
 }
@@ -208,8 +162,8 @@ std::span<const SyscallInfo> io_calls() {
     static const std::vector<SyscallInfo> all = [] {
         std::vector<SyscallInfo> v;
         for (std::span<const SyscallInfo> part :
-             {transfer_calls(), channel_calls(), poll_calls(), epoll_calls(), event_file_calls(), ioctl_calls(),
-              socket_calls(), socket_message_calls(), socket_option_calls()})
+             {transfer_calls(), splice_calls(), channel_calls(), poll_calls(), epoll_calls(), event_file_calls(),
+              message_queue_calls(), ioctl_calls(), socket_calls(), socket_message_calls(), socket_option_calls()})
             v.insert(v.end(), part.begin(), part.end());
         return v;
     }();

@@ -117,6 +117,23 @@ long capget(Call& c) {
     return c.mm().write(c.args[1], none, bytes) ? 0 : -EFAULT;
 }
 
+/// None is all that can be had, and that is granted.
+long capset(Call& c) {
+    __user_cap_header_struct header{};
+    __user_cap_data_struct wanted[2] = {};
+    if (!c.mm().get(c.args[0], header)) return -EFAULT;
+    const bool two = header.version == _LINUX_CAPABILITY_VERSION_3 || header.version == _LINUX_CAPABILITY_VERSION_2;
+    if (!two && header.version != _LINUX_CAPABILITY_VERSION_1) {
+        header.version = _LINUX_CAPABILITY_VERSION_3;
+        return c.mm().put(c.args[0], header) ? -EINVAL : -EFAULT;
+    }
+    if (header.pid != 0 && header.pid != c.task.tid) return -EPERM;
+    if (!c.mm().read(c.args[1], wanted, two ? sizeof wanted : sizeof wanted[0])) return -EFAULT;
+    for (const __user_cap_data_struct& w : wanted)
+        if ((w.effective | w.permitted | w.inheritable) != 0) return -EPERM;
+    return 0;
+}
+
 long personality(Call& c) {
     constexpr std::uint64_t kQuery = 0xffffffff;
     return c.args[0] == 0 || (c.args[0] & kQuery) == kQuery ? 0 : -EINVAL; // PER_LINUX
@@ -126,6 +143,7 @@ constexpr SyscallInfo kCalls[] = {
     {SYS_uname, "uname", "p", "full", uname},
     {SYS_sysinfo, "sysinfo", "p", "partial: no load, no swap", sysinfo},
     {SYS_capget, "capget", "pp", "partial: no capability is held", capget},
+    {SYS_capset, "capset", "pp", "partial: no capability can be got", capset},
     {SYS_personality, "personality", "x", "partial: PER_LINUX only", personality},
     {SYS_prctl, "prctl", "ixxxx", "partial: names, dumpable and no_new_privs", prctl},
     {SYS_arch_prctl, "arch_prctl", "ix", "partial: FS and GS", arch_prctl},

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -138,7 +139,7 @@ static void files(void) {
     struct timespec times[2] = {{1, 0}, {1234567, 89}};
     SHOW(utimensat(AT_FDCWD, "c", times, 0));
     SHOW(stat("c", &st));
-    printf("%ld %ld\n", (long)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec);
+    printf("%ld %ld %ld\n", (long)st.st_atim.tv_sec, (long)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec);
     times[1].tv_nsec = 2000000000;
     SHOW(utimensat(AT_FDCWD, "c", times, 0));
     SHOW(umask(027) != 0777);
@@ -157,6 +158,13 @@ static void files(void) {
     SHOW(posix_fallocate(fd, 0, 10000));
     SHOW(fstat(fd, &st));
     printf("%ld\n", (long)st.st_size);
+    SHOW(pwrite(fd, "0123456789", 10, 9996));
+    SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 9997, 2));
+    SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 9997, 2));
+    SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 10005, 5000));
+    SHOW(fstat(fd, &st));
+    SHOW(pread(fd, buffer, 10, 9996));
+    printf("%ld %.1s%d%d%.6s%d\n", (long)st.st_size, buffer, buffer[1], buffer[2], buffer + 3, buffer[9]);
     SHOW(ioctl(fd, TIOCGWINSZ, buffer));
     SHOW(syscall(SYS_fcntl, fd, 12345, 0));
     // Deleted and still open; and what an O_PATH descriptor can do.
@@ -610,11 +618,270 @@ static void hostile(void) {
     SHOW(dup(0));
 }
 
+/// The lock that another process would run into: its kind, start, length and holder.
+static void who_locks(int fd, int command, int kind, off_t start, off_t length) {
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        int own = open("locked", O_RDWR);
+        struct flock l = {.l_type = kind, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+        SHOW(fcntl(own, command, &l));
+        printf("%d %d %ld %ld %d\n", l.l_type, l.l_whence, (long)l.l_start, (long)l.l_len,
+               l.l_pid == getppid() ? 1
+               : l.l_pid == -1      ? -1
+                                    : 0);
+        l = (struct flock){.l_type = kind, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+        SHOW(fcntl(own, command == F_GETLK ? F_SETLK : F_OFD_SETLK, &l));
+        fflush(stdout);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
+static long lock(int fd, int command, int kind, off_t start, off_t length) {
+    struct flock l = {.l_type = kind, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    return fcntl(fd, command, &l);
+}
+
+static void locks(void) {
+    int fd = open("locked", O_RDWR | O_CREAT, 0600);
+    SHOW(write(fd, "0123456789", 10));
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 10, 10));
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 20, 5)); // its neighbour: one lock
+    who_locks(fd, F_GETLK, F_RDLCK, 0, 0);
+    who_locks(fd, F_GETLK, F_WRLCK, 0, 10);
+    SHOW(lock(fd, F_SETLK, F_UNLCK, 13, 2)); // a hole
+    who_locks(fd, F_GETLK, F_WRLCK, 0, 0);
+    who_locks(fd, F_GETLK, F_WRLCK, 14, 100);
+    SHOW(lock(fd, F_SETLK, F_RDLCK, 15, 0));
+    who_locks(fd, F_GETLK, F_RDLCK, 15, 0);
+    who_locks(fd, F_GETLK, F_WRLCK, 100, 1);
+    who_locks(fd, F_OFD_GETLK, F_WRLCK, 100, 1);
+    // Closing any descriptor of the file gives up what the process holds; a lock of a description stays.
+    SHOW(lock(fd, F_OFD_SETLK, F_WRLCK, 50, 1));
+    SHOW(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 30, 1));
+    SHOW(lock(fd, F_OFD_SETLK, F_WRLCK, 30, 1));
+    close(open("locked", O_RDONLY));
+    who_locks(fd, F_GETLK, F_WRLCK, 30, 1);
+    who_locks(fd, F_GETLK, F_WRLCK, 50, 1);
+    SHOW(lock(fd, F_OFD_SETLK, F_UNLCK, 0, 0));
+    int reader = open("locked", O_RDONLY);
+    SHOW(lock(reader, F_SETLK, F_WRLCK, 0, 1));
+    SHOW(lock(reader, F_SETLK, F_RDLCK, 0, 1));
+    SHOW(lock(fd, F_SETLK, 77, 0, 1));
+    SHOW(lock(fd, F_SETLK, F_WRLCK, -1, 1));
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 5, -6));
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 5, -5));
+    SHOW(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+    SHOW(lseek(fd, 4, SEEK_SET));
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_CUR, .l_start = 1, .l_len = 2};
+    SHOW(fcntl(fd, F_SETLK, &l));
+    l = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_END, .l_start = -1, .l_len = 3};
+    SHOW(fcntl(fd, F_SETLK, &l));
+    who_locks(fd, F_GETLK, F_RDLCK, 0, 0);
+    who_locks(fd, F_GETLK, F_RDLCK, 7, 0);
+    l.l_whence = 9;
+    SHOW(fcntl(fd, F_SETLK, &l));
+    SHOW(fcntl(fd, F_SETLK, bad));
+    SHOW(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+
+    // Waiting: the child holds the lock for a while, the parent gets it when the child has ended.
+    int ready[2];
+    SHOW(pipe(ready));
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        int own = open("locked", O_RDWR);
+        lock(own, F_SETLK, F_WRLCK, 0, 1);
+        flock(own, LOCK_SH);
+        (void)!write(ready[1], "x", 1);
+        lock(own, F_SETLKW, F_WRLCK, 100, 1); // the parent's until it closes the loop
+        usleep(20000);
+        (void)!write(own, "child was here", 14);
+        _exit(0);
+    }
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 100, 1));
+    SHOW(read(ready[0], buffer, 1));
+    usleep(20000); // it waits for us now
+    SHOW(lock(fd, F_SETLK, F_WRLCK, 0, 1));
+    SHOW(lock(fd, F_SETLKW, F_WRLCK, 0, 1)); // each would wait for the other
+    SHOW(flock(fd, LOCK_EX | LOCK_NB));
+    SHOW(flock(fd, LOCK_SH | LOCK_NB));
+    SHOW(flock(fd, LOCK_EX | LOCK_NB));
+    SHOW(lock(fd, F_SETLK, F_UNLCK, 100, 1));
+    SHOW(lock(fd, F_SETLKW, F_WRLCK, 0, 1));
+    SHOW(pread(fd, buffer, 14, 0));
+    printf("%.14s\n", buffer);
+    SHOW(flock(fd, LOCK_EX));
+    SHOW(waitpid(child, NULL, 0) == child);
+    // A copy of a descriptor is the same lock; another description is not.
+    int copy = dup(fd), other = open("locked", O_RDWR);
+    SHOW(flock(copy, LOCK_EX | LOCK_NB));
+    SHOW(flock(other, LOCK_SH | LOCK_NB));
+    close(fd);
+    SHOW(flock(other, LOCK_SH | LOCK_NB));
+    SHOW(flock(copy, LOCK_UN));
+    SHOW(flock(other, LOCK_EX | LOCK_NB));
+    // A signal ends the wait.
+    struct sigaction action = {.sa_handler = on};
+    sigaction(SIGALRM, &action, NULL);
+    ualarm(10000, 0);
+    SHOW(flock(copy, LOCK_EX));
+    SHOW(caught == SIGALRM);
+    SHOW(flock(copy, LOCK_SH | LOCK_UN));
+}
+
+static long send_to(mqd_t q, const char* text, unsigned priority) { return mq_send(q, text, strlen(text), priority); }
+
+static void show_message(mqd_t q) {
+    unsigned priority = 0;
+    memset(buffer, 0, 64);
+    SHOW(mq_receive(q, buffer, sizeof buffer, &priority));
+    printf("%s %u\n", buffer, priority);
+}
+
+static volatile siginfo_t told;
+static void on_message(int signo, siginfo_t* info, void* context) { told = *info; }
+
+static void queues(void) {
+    char name[64];
+    snprintf(name, sizeof name, "/trapline-test-%d", getpid());
+    struct mq_attr a = {.mq_maxmsg = 3, .mq_msgsize = 16};
+    SHOW(mq_open(name, O_RDWR));
+    SHOW(mq_open("no-slash", O_RDWR | O_CREAT, 0600, NULL));
+    SHOW(mq_open("/a/b", O_RDWR | O_CREAT, 0600, NULL));
+    SHOW(mq_open(name, O_RDWR | O_CREAT, 0600, &(struct mq_attr){.mq_maxmsg = 0, .mq_msgsize = 16}));
+    mqd_t q = mq_open(name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, &a);
+    WORKS(q);
+    SHOW(mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL));
+    SHOW(mq_getattr(q, &a));
+    printf("%ld %ld %ld %ld\n", a.mq_flags, a.mq_maxmsg, a.mq_msgsize, a.mq_curmsgs);
+    SHOW(fcntl(q, F_GETFD));
+    struct stat st;
+    SHOW(fstat(q, &st));
+    printf("%o %ld\n", st.st_mode, (long)st.st_size);
+    SHOW(send_to(q, "low", 1));
+    SHOW(send_to(q, "high", 9));
+    SHOW(send_to(q, "low again", 1));
+    SHOW(send_to(q, "full", 1));
+    SHOW(send_to(q, "longer than a message may be", 1));
+    SHOW(send_to(q, "priority", 32768));
+    struct pollfd poller = {.fd = q, .events = POLLIN | POLLOUT};
+    SHOW(poll(&poller, 1, 0));
+    SHOW(poller.revents);
+    SHOW(mq_receive(q, buffer, 15, NULL));
+    show_message(q);
+    show_message(q);
+    show_message(q);
+    show_message(q);
+    mqd_t reader = mq_open(name, O_RDONLY);
+    SHOW(send_to(reader, "x", 0));
+    struct timespec soon;
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_nsec = (soon.tv_nsec + 20000000) % 1000000000;
+    soon.tv_sec += soon.tv_nsec < 20000000;
+    SHOW(mq_timedreceive(reader, buffer, sizeof buffer, NULL, &soon));
+    SHOW(mq_timedreceive(reader, buffer, sizeof buffer, NULL, &(struct timespec){0, -1}));
+    // Whoever is told of a message is told once, and only when nobody waits.
+    struct sigaction action = {.sa_sigaction = on_message, .sa_flags = SA_SIGINFO};
+    sigaction(SIGUSR1, &action, NULL);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 42};
+    SHOW(mq_notify(q, &event));
+    SHOW(mq_notify(q, &event));
+    SHOW(send_to(q, "told", 2));
+    printf("%d %d %d\n", told.si_code, told.si_value.sival_int, told.si_pid == getpid());
+    told.si_code = 0;
+    SHOW(send_to(q, "not told", 1));
+    SHOW(told.si_code);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        SHOW(mq_notify(q, &event));
+        show_message(q);
+        show_message(q);
+        usleep(20000);
+        SHOW(send_to(q, "from the child", 0));
+        fflush(stdout);
+        _exit(0);
+    }
+    SHOW(waitpid(child, NULL, 0) == child);
+    SHOW(mq_notify(q, &event)); // the child's went with it
+    mqd_t other = mq_open(name, O_RDWR);
+    SHOW(mq_close(other));
+    SHOW(mq_notify(q, &event)); // and so does one's own, with any descriptor
+    show_message(q);
+    SHOW(mq_unlink(name));
+    SHOW(mq_unlink(name));
+    SHOW(send_to(q, "without a name", 0));
+    SHOW(mq_send(0, "x", 1, 0));
+    SHOW(mq_setattr(q, &(struct mq_attr){.mq_flags = O_APPEND}, NULL));
+    SHOW(mq_setattr(q, &(struct mq_attr){.mq_flags = 0}, &a));
+    SHOW(a.mq_flags == O_NONBLOCK);
+}
+
+static void splices(void) {
+    int in = open("source", O_RDWR | O_CREAT, 0600), p[2], o[2];
+    memset(buffer, 'a', 100000);
+    SHOW(write(in, buffer, 100000));
+    SHOW(pipe(p));
+    SHOW(pipe2(o, O_NONBLOCK));
+    loff_t at = 5;
+    SHOW(splice(in, &at, p[1], NULL, 1000, 0));
+    SHOW(at);
+    SHOW(lseek(in, 0, SEEK_CUR));
+    SHOW(splice(in, NULL, p[1], &at, 10, 0));
+    SHOW(splice(in, NULL, in, NULL, 10, 0));
+    SHOW(splice(p[0], NULL, p[1], NULL, 10, 0));
+    SHOW(splice(in, NULL, p[1], NULL, 0, 0));
+    SHOW(splice(in, NULL, p[1], NULL, 10, 64));
+    SHOW(tee(p[0], o[1], 300, 0));
+    SHOW(tee(p[0], in, 300, 0));
+    int n = 0;
+    SHOW(ioctl(p[0], FIONREAD, &n));
+    SHOW(n);
+    SHOW(splice(p[0], NULL, o[1], NULL, 200, 0));
+    SHOW(ioctl(o[0], FIONREAD, &n));
+    SHOW(n);
+    int out = open("sink", O_RDWR | O_CREAT, 0600);
+    at = 7;
+    SHOW(splice(o[0], NULL, out, &at, 1000, 0));
+    SHOW(splice(o[0], NULL, out, &at, 1000, 0));
+    SHOW(splice(p[0], NULL, out, NULL, 5000, 0));
+    SHOW(splice(p[0], NULL, out, NULL, 5000, SPLICE_F_NONBLOCK));
+    struct stat st;
+    SHOW(fstat(out, &st));
+    SHOW(st.st_size);
+    struct iovec parts[2] = {{"hello ", 6}, {"world", 5}};
+    SHOW(vmsplice(p[1], parts, 2, 0));
+    SHOW(vmsplice(in, parts, 2, 0));
+    SHOW(read(p[0], buffer, 20));
+    printf("%.11s\n", buffer);
+    SHOW(close(p[1]));
+    SHOW(splice(p[0], NULL, out, NULL, 10, 0));
+    SHOW(close(o[0]));
+    signal(SIGPIPE, on);
+    SHOW(splice(in, NULL, o[1], NULL, 10, 0));
+    SHOW(caught == SIGPIPE);
+    // How much a pipe holds.
+    SHOW(pipe2(p, O_NONBLOCK));
+    SHOW(fcntl(p[0], F_GETPIPE_SZ));
+    SHOW(fcntl(p[1], F_SETPIPE_SZ, 5000));
+    SHOW(write(p[1], buffer, 100000));
+    SHOW(fcntl(p[1], F_SETPIPE_SZ, 4096));
+    SHOW(fcntl(p[1], F_SETPIPE_SZ, 100000));
+    SHOW(write(p[1], buffer, 200000));
+    SHOW(fcntl(in, F_GETPIPE_SZ));
+}
+
 int main(int argc, char** argv) {
     const char* part = argc > 1 ? argv[1] : "";
     if (strcmp(part, "inherited") == 0)
         for (int i = 2; i < argc; ++i) SHOW(fcntl(atoi(argv[i]), F_GETFD));
     setvbuf(stdout, NULL, _IOFBF, 1 << 20);
+    if (strcmp(part, "locks") == 0) locks();
+    if (strcmp(part, "queues") == 0) queues();
+    if (strcmp(part, "splices") == 0) splices();
     if (strcmp(part, "files") == 0) files();
     if (strcmp(part, "memory") == 0) memory();
     if (strcmp(part, "channels") == 0) channels();

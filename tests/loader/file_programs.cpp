@@ -16,6 +16,11 @@ Command shell(const std::string& script) { return {"/bin/bash", "-c", script}; }
 TEST_SUITE("files of programs") {
     TEST_CASE("calls on files answer as the live kernel does") { check_in_directory({TRAPLINE_FILE_CALLS, "files"}); }
     TEST_CASE("calls on memory answer as the live kernel does") { check_in_directory({TRAPLINE_FILE_CALLS, "memory"}); }
+    TEST_CASE("locks on files hold others up as on the live kernel") {
+        check_in_directory({TRAPLINE_FILE_CALLS, "locks"});
+    }
+    TEST_CASE("message queues answer as the live kernel does") { check_in_directory({TRAPLINE_FILE_CALLS, "queues"}); }
+    TEST_CASE("bytes go through pipes as on the live kernel") { check_in_directory({TRAPLINE_FILE_CALLS, "splices"}); }
     TEST_CASE("pipes and eventfds answer as the live kernel does") {
         check_in_directory({TRAPLINE_FILE_CALLS, "channels"});
     }
