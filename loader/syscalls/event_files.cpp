@@ -7,6 +7,7 @@
 #include "loader/syscalls/send_signal.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -104,10 +105,23 @@ long sys_pidfd_open(Call& c) {
     return open_process(c, pid, static_cast<int>(c.args[1]));
 }
 
+/// The folder of a process in /proc will do, too (kernel/signal.c, pidfd_to_pid).
+OrErrno<int> pid_of_folder(Call& c, int fd) {
+    constexpr std::string_view kProc = "/proc/";
+    const auto file = files_of(c).use(fd);
+    const std::string* folder = file != nullptr ? file->directory() : nullptr;
+    if (folder == nullptr || !folder->starts_with(kProc)) return refuse(EBADF);
+    int pid = 0;
+    const auto [end, error] = std::from_chars(folder->data() + kProc.size(), folder->data() + folder->size(), pid);
+    if (error != std::errc{} || end != folder->data() + folder->size()) return refuse(EBADF);
+    return pid;
+}
+
 long sys_pidfd_send_signal(Call& c) {
-    const auto pid = pid_of(c, c.fd(0));
-    if (!pid) return pid.error();
     if (c.args[3] != 0) return -EINVAL;
+    auto pid = pid_of(c, c.fd(0));
+    if (!pid) pid = pid_of_folder(c, c.fd(0));
+    if (!pid) return pid.error();
     Process* p = c.kernel.process(*pid);
     if (p == nullptr) return -ESRCH;
     return send_described(c, *p, static_cast<int>(c.args[1]), c.args[2]);
