@@ -20,7 +20,7 @@ readonly preferences=/etc/apt/preferences.d/trapline-unicorn
 build_packages=(g++ meson ninja-build pkg-config libcapstone-dev liblief-dev libmbedtls-dev libfmt-dev doctest-dev libcli11-dev
     libtomlplusplus-dev nlohmann-json3-dev libexpected-dev libxxhash-dev libzydis-dev libbenchmark-dev)
 test_packages=(chromium gdb mandoc musl-tools qemu-user sqlite3 perl python3 gawk gzip coreutils binutils git
-    bc bsdextrautils bzip2 file jq lua5.4 make mawk mksh openssl original-awk patch redis-server ruby tcl unzip
+    bc bsdextrautils bzip2 file jq libpython3.11-testsuite lua5.4 make mawk mksh openssl original-awk patch redis-server ruby stress-ng tcl unzip
     xxd xz-utils zip zsh zstd)
 lint_packages=(clang-format-16 clang-tidy-16)
 
