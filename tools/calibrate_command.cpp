@@ -26,7 +26,7 @@ constexpr const char* kFooter =
     "Small programs time themselves on this kernel, with and without probes (perf events on private\n"
     "copies, which nothing else can reach): a nop, a push, an instruction that is stepped out of line,\n"
     "a nop of five bytes, a return probe, a system call; page faults and copies, mprotect with and\n"
-    "without another CPU, and ptrace stepping are measured beside. Medians become a cost profile for\n"
+    "without another CPU, and ptrace stepping are measured beside. The lowest tenths make a cost profile for\n"
     "--cost FILE. Then other instructions, in mixes that were not measured for the profile, are run on\n"
     "this kernel and in the emulated machine with the profile, and both times are printed.\n"
     "The machine should have nothing else to do meanwhile. It takes a minute.\n"
@@ -127,7 +127,7 @@ class Calibration {
             once.batches = 3;
             const auto ours = in_machine(jobs_[i].mix, once, "nop5", cost);
             if (!ours) return tl::make_unexpected(ours.error());
-            predictions_.push_back({jobs_[i].mix.name, jobs_[i].live().median, ours->median});
+            predictions_.push_back({jobs_[i].mix.name, jobs_[i].live().low, ours->median});
         }
         return {};
     }
@@ -141,7 +141,7 @@ class Calibration {
 
     [[nodiscard]] std::string text() const {
         using Kind = Table::Kind;
-        Table measured({{"measured, nanoseconds", Kind::text}, {"median", Kind::number}, {"quartiles", Kind::text}});
+        Table measured({{"measured, nanoseconds", Kind::text}, {"median", Kind::number}, {"eight tenths", Kind::text}});
         for (const Row& r : rows_)
             measured.add({r.name, shown(r.live.median), fmt::format("{:.1f} .. {:.1f}", r.live.low, r.live.high)});
         measured.add({"page fault", shown(machine_.page_fault), ""});
@@ -193,12 +193,12 @@ class Calibration {
     }
 
   private:
-    /// What the first job takes beyond the second.
+    /// What the first job takes beyond the second, where nothing disturbs it: the lowest tenth's.
     double added(const char* name, std::size_t job, std::size_t without) {
         const Measured more = jobs_[job].live();
-        const double bare = jobs_[without].live().median;
+        const double bare = jobs_[without].live().low;
         rows_.push_back({name, {more.median - bare, more.low - bare, more.high - bare}});
-        return rows_.back().live.median;
+        return rows_.back().live.low;
     }
 
     /// The jobs that the profile comes from; those that test it follow.
@@ -252,7 +252,7 @@ Result<int> calibrate_with(const std::optional<std::string>& output, const std::
         if (!file) return tl::make_unexpected(file.error());
         json_file.emplace(std::move(*file));
     }
-    Calibration calibration(quick ? calibrate::Timing{200, 9} : calibrate::Timing{}, quick ? 1 : 5);
+    Calibration calibration(quick ? calibrate::Timing{200, 9} : calibrate::Timing{}, quick ? 1 : 12);
     if (auto done = calibration.measure(); !done) return tl::make_unexpected(done.error());
 
     // The machine reads the profile as anybody would: from a file.

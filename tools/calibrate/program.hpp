@@ -1,8 +1,9 @@
 // tools/calibrate/program.hpp: a program that times itself, written here byte by byte.
 //
-// It calls a few small functions round after round and writes how long each batch of rounds took, by the clock that it
-// sees: on the live kernel real time, in the emulated machine virtual time. So one program and one set of probes
-// measures a kernel and tests a prediction. Every function is a few instructions and a ret; probes are on the first.
+// It calls a few small functions round after round and writes how long each batch of rounds took: on the live kernel by
+// its thread's processor time, which nobody else on the machine makes longer; in the emulated machine by virtual time,
+// and there it is alone. So one program and one set of probes measures a kernel and tests a prediction. Every function
+// is a few instructions and a ret; probes are on the first.
 #pragma once
 
 #include "emu/result.hpp"
@@ -26,12 +27,12 @@ struct Mix {
 };
 
 struct Timing {
-    unsigned rounds = 500, batches = 25;
+    unsigned rounds = 300, batches = 15;
 };
 
 /// Nanoseconds of one round.
 struct Measured {
-    double median = 0, low = 0, high = 0; ///< the middle, and the quartiles
+    double median = 0, low = 0, high = 0; ///< the middle, and what a tenth is below and above
 };
 
 /// Runs it once on the live kernel, without probes if `probed` is false, and appends what each batch says of a round.
