@@ -14,6 +14,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cli"))
 import harness
+from common import Elf
 
 SKIP = 77
 
@@ -130,6 +131,19 @@ class Verdicts(harness.CommandTest):
         _, verdict = self.judge(0, "--args", "--cpus", "2", "-p", "p :add %di:s32", "--",
                                 self.guest("threads8"))
         self.assertTrue(verdict["probes"][0]["values_agree"])
+
+    def test_reference_counters_count_on_both_sides(self):
+        guest = self.guest("process-life")
+        elf = Elf(guest)
+        place = f":{elf.offset_of('stepped'):#x}({elf.offset_of('semaphores'):#x})"
+        for spec in ("-p", place), ("--args", "-p", f"p {place} n=%di:u8"):
+            _, verdict = self.judge(0, *spec, "--", guest, "counts", "stepped", "2")
+            self.assertEqual((verdict["probes"][0]["live_hits"], verdict["stdout_agrees"]), (2, True))
+        run = self.expect(0, "run", "--quiet", "-p", place, "--", guest, "counts", "stepped", "2")
+        self.assertIn("semaphore 1\n", run.out)
+        odd = f":{elf.offset_of('stepped'):#x}({elf.offset_of('semaphores') + 1:#x})"
+        _, verdict = self.judge(0, "-p", odd, "--", guest, "counts", "stepped", "1")
+        self.assertEqual((verdict["probes"][0]["live_errno"], verdict["probes"][0]["emulated_errno"]), (22, 22))
 
     def test_both_read_the_same_input(self):
         path = self.file("input", "b\nc\na\n")
