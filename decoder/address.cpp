@@ -1,6 +1,6 @@
 #include "decoder/address.hpp"
 
-#include <cstring>
+#include "decoder/memory_operand.hpp"
 
 namespace trapline {
 namespace {
@@ -74,20 +74,10 @@ void two_byte(const Outline& insn, const AddressRegisters& r, Accesses& out) {
 
 std::optional<uint64_t> operand_address(const Outline& insn, std::span<const uint8_t> bytes,
                                         const AddressRegisters& r) {
-    if (!insn.has_modrm || insn.mod() == 3) return std::nullopt;
-    uint64_t offset = 0;
-    if (insn.disp_size != 0) offset = extend(part_of(bytes, insn.disp_offset, insn.disp_size), 8u * insn.disp_size);
-    const unsigned extra_base = insn.rex & 1 ? 8 : 0, extra_index = insn.rex & 2 ? 8 : 0;
-    if (insn.rip_relative) {
-        offset += r.next;
-    } else if (insn.has_sib) {
-        const unsigned base = insn.sib & 7, index = (insn.sib >> 3 & 7) | extra_index;
-        if (base != 5 || insn.mod() != 0) offset += r.general[base | extra_base];
-        if (index != rsp) offset += r.general[index] << (insn.sib >> 6);
-    } else {
-        offset += r.general[insn.rm() | extra_base];
-    }
-    return address_of(insn, offset, segment_base(insn, r));
+    const auto operand = memory_operand(insn, bytes);
+    if (!operand || !insn.has_modrm) return std::nullopt;
+    return segment_base(insn, r) +
+           operand->offset([&](unsigned i) { return i < r.general.size() ? r.general[i] : 0; }, r.next);
 }
 
 Accesses accesses(const Outline& insn, std::span<const uint8_t> bytes, const AddressRegisters& r) {
