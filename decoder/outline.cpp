@@ -112,6 +112,12 @@ class Pass {
             }
             return opcode_at(opcode, shape);
         }
+        if (first == 0xd5 && out_.rex) { // REX and REX2 exclude each other: d5 is the opcode that 64-bit mode lacks
+            shape = om::invalid;
+            out_.opcode = first;
+            out_.opcode_offset = static_cast<uint8_t>(at_++);
+            return Decoded::ok;
+        }
         if (!has(2)) return at_end();
         const uint8_t next = bytes_[at_ + 1];
         if (first == 0xd5) return rex2(next, shape);
@@ -148,12 +154,6 @@ class Pass {
     }
 
     Decoded rex2(uint8_t payload, uint8_t& shape) {
-        if (out_.rex) { // REX and REX2 exclude each other: d5 is the opcode that 64-bit mode lacks
-            shape = om::invalid;
-            out_.opcode = 0xd5;
-            out_.opcode_offset = static_cast<uint8_t>(at_++);
-            return Decoded::ok;
-        }
         if (!has(3)) return at_end();
         out_.rex2 = true;
         out_.vector_offset = static_cast<uint8_t>(at_);

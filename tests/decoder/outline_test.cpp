@@ -249,5 +249,14 @@ TEST_CASE("control flow is told from the opcode") {
     CHECK_FALSE(is_breakpoint({}));
 }
 
+TEST_CASE("d5 behind REX is an opcode that 64-bit mode lacks, whatever follows") {
+    for (const char* hex : {"48 d5", "48 d5 40 01 90"}) {
+        const auto insn = outline(bytes(hex));
+        REQUIRE_MESSAGE(insn.has_value(), hex);
+        CHECK(insn->undefined);
+        CHECK(insn->length == 2);
+    }
+}
+
 } // namespace
 } // namespace trapline::test
