@@ -3,7 +3,9 @@
 // The kernel's rules are asked about the opcode bytes that its decoder keeps, and these are not always the ones that
 // a CPU acts on. Of a vector instruction it keeps the last opcode byte alone, as if it stood in the one-byte map, so
 // that vpor (opcode eb) meets every rule for `jmp rel8`. It takes four different legacy prefixes and one REX; a
-// prefix beyond that is the opcode to it. Measured on 6.18.44; decoder/rules.hpp, boostable.hpp and emulated.hpp ask.
+// prefix beyond that is the opcode to it, and so is the first byte of VEX and EVEX behind REX. Opcodes that its map has
+// for vector instructions alone are none to it in a legacy encoding. Measured on 6.18.44; decoder/rules.hpp,
+// boostable.hpp and emulated.hpp ask.
 #pragma once
 
 #include "decoder/outline.hpp"

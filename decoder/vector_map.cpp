@@ -37,4 +37,9 @@ bool exists(const Outline& insn, uint8_t pp) {
     return (opcodes[insn.opcode] >> pp & 1) && group_has(insn);
 }
 
+bool vector_only(const Outline& insn, uint8_t pp) {
+    constexpr const vo::Opcodes* maps[] = {nullptr, &vo::legacy_0f, &vo::legacy_0f38, &vo::legacy_0f3a};
+    return insn.map != map::one_byte && ((*maps[insn.map])[insn.opcode] >> pp & 1) != 0;
+}
+
 } // namespace trapline::vector_map

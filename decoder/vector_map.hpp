@@ -15,4 +15,8 @@ bool has_map(const Outline& insn);
 /// ModRM belongs to the opcode, it is asked too.
 bool exists(const Outline& insn, uint8_t pp);
 
+/// Does Linux's decoder have the opcode of a legacy encoding for VEX and EVEX alone? `pp` is that of the last legacy
+/// prefix.
+bool vector_only(const Outline& insn, uint8_t pp);
+
 } // namespace trapline::vector_map

@@ -66,9 +66,16 @@ TEST_CASE("Linux's answers to single encodings are ours") {
         {enotsupp, "66c5f877"}, // 77 looks like a conditional jump with a 66 prefix
         {enoexec, "c5f800,62f27e482e00,c4e07810c0,c5f971c0,62f07c4810c0,8fe87800,62f27c48f3c0,8fc8,8fe0,8f10,8f20"},
         {0, "c5f971d0,8f00,8fc0"},
+        // Behind REX the first byte of VEX and EVEX is lds, les or bound.
+        {enotsupp, "4862f17c482800,4862f17c486f00,4062d46999a560eb,664862f17c486f00"},
+        {0, "49c5f96fc1,48c4e27918c1"},
+        // Opcodes that exist behind VEX and EVEX alone. The last prefix says which.
+        {enoexec, "660f385a00,66480f38ab04,f20f6f00,660f7b00,660f3a514135,f00f38b024,0f3a6600,f2660f385a00"},
+        {0, "f20f385a00,66f20f385a00,0f6f00,f30f6f00,660f3a0fc001"},
         // REX2.
         {0, "d50090,d5000f,d58005,d50048,d5006800,d500e800000000,d500c4,66d5000f"},
-        {enotsupp, "d500f4,d500cc,d580f4,d500d5,d500d4,d50062,d5006f,48d50090,66d500e800000000,d5008ed0"},
+        {enotsupp, "d500f4,d500cc,d580f4,d500d5,d500d4,d50062,d5006f,48d50090,d5009a,d500ea,66d500e800000000,d5008ed0"},
+        {enoexec, "d5089a,d508ea"},
         // Groups are not looked into.
         {0, "ff38,fff8,fe38,fff0,f6c800,c6f800,c7f800000000,0f05,0f34,0f0b,0fb9c0,0fffc0,0f01d0"},
         {enotsupp, "cd80,cd03,cc,f1,f4,d6,82c000,9a000000000000,ea000000000000,cf,48cf"},
