@@ -68,7 +68,7 @@ void PageTable::walk(FrameNo table, int level, Addr base, Addr from, Addr to,
 }
 
 void PageTable::each(Addr from, Addr to, const std::function<void(Addr, Pte&)>& f) {
-    walk(root_, 3, 0, page_floor(from), std::min(to, kTaskSize), f);
+    walk(root_, 3, 0, page_floor(from), std::min(to, kReservedPage + kPageSize), f);
 }
 
 } // namespace trapline
