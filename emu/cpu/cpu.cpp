@@ -2,6 +2,7 @@
 
 #include "decoder/walk.hpp"
 #include "emu/check.hpp"
+#include "emu/cpu/access_sink.hpp"
 #include "emu/cpu/engine.hpp"
 #include "emu/mm/page_table.hpp"
 
@@ -101,8 +102,28 @@ void Cpu::request_step(Addr pc, std::uint32_t size) {
     stop(Why::step);
 }
 
+/// How many instructions must be left for a block not to be looked at.
+std::int64_t Cpu::lowest_floor() const {
+    if (sink_ != nullptr) return kOutOfReach; // every block is reported
+    return granted_ > watch_from_ ? static_cast<std::int64_t>(granted_ - watch_from_) : 0;
+}
+
+/// With a sink every block comes this way, and most are common ones all the same.
+bool Cpu::on_reported_block(Addr pc, std::uint32_t size) {
+    const FetchMap::Entry& e = fetch_->entry(pc);
+    if (stepping_ || granted_ > watch_from_ || e.page != page_floor(pc)) return false;
+    const std::uint32_t word = e.blocks[pc & kPageMask];
+    if ((word & 0xffff) != size || remaining_ < word >> 16) return false;
+    remaining_ -= word >> 16;
+    last_pc_ = pc;
+    last_size_ = size;
+    sink_->code(pc, size);
+    return true;
+}
+
 void Cpu::on_slow_block(Addr pc, std::uint32_t size) {
     if (why_ != Why::none || inner_run_ != nullptr) return; // on the way out: the engine finishes what it was doing
+    if (sink_ != nullptr && on_reported_block(pc, size)) return;
     if (!current(pc, size)) return;
     if (stepping_ && !enter_step(pc)) return;
     look(pc, size);
@@ -170,6 +191,7 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     const bool reported = retired() + static_cast<std::uint64_t>(std::max<std::int64_t>(count, 1)) > watch_from_;
     if ((fetch_->any_watch() || reported) && !goes_on && !look_at_watches(pc, size, count > 1, reported)) return;
     if (info.first_vector == 0) return leave(Exit::Kind::exception, vector::invalid_opcode);
+    if (sink_ != nullptr) sink_->code(pc, size);
     remaining_ -= count;
     last_pc_ = pc;
     last_size_ = size;

@@ -30,6 +30,8 @@
 
 namespace trapline {
 
+class AccessSink;
+
 /// Why user mode was left.
 struct Exit {
     enum class Kind : std::uint8_t {
@@ -77,6 +79,10 @@ class Cpu {
     Cpu& operator=(const Cpu&) = delete;
 
     void set_service(TrapService* service) { service_ = service; }
+    /// Tells `sink` of every access from now on; nullptr: nobody. The first sink makes the engine translate everything
+    /// anew, and memory accesses slower for good. Not while it runs.
+    void set_access_sink(AccessSink* sink);
+    [[nodiscard]] AccessSink* access_sink() const { return sink_; }
     /// The frame that every address space's upper half points to (PageTable's `kernel_pdpt`).
     [[nodiscard]] FrameNo kernel_pdpt() const { return kernel_pdpt_; }
 
@@ -167,11 +173,10 @@ class Cpu {
         on_slow_block(pc, size);
     }
     void on_slow_block(Addr pc, std::uint32_t size);
+    bool on_reported_block(Addr pc, std::uint32_t size);
     void look(Addr pc, std::uint32_t size);
     bool look_at_watches(Addr pc, std::uint32_t size, bool several, bool reported);
-    [[nodiscard]] std::int64_t lowest_floor() const {
-        return granted_ > watch_from_ ? static_cast<std::int64_t>(granted_ - watch_from_) : 0;
-    }
+    [[nodiscard]] std::int64_t lowest_floor() const;
     bool enter_step(Addr pc);
     bool current(Addr pc, std::uint32_t size);
     void translate_anew();
@@ -197,6 +202,8 @@ class Cpu {
     std::unique_ptr<Engine> engine_;
     LiveRegisters live_;
     TrapService* service_ = nullptr;
+    AccessSink* sink_ = nullptr;
+    bool reports_accesses_ = false;  // the engine calls back for each of them
     std::unique_ptr<Blocks> blocks_; // not part of the machine's state: it mirrors the engine
     FetchMap* fetch_ = nullptr;
     PhysAddr root_ = 0;

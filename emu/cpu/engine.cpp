@@ -1,6 +1,7 @@
 #include "emu/cpu/engine.hpp"
 
 #include "emu/check.hpp"
+#include "emu/cpu/access_sink.hpp"
 #include "emu/mm/page_table.hpp"
 #include "emu/snapshot/arena.hpp"
 
@@ -17,6 +18,10 @@ constexpr Addr kFirstUser = 0x400000;    // where ring 3 is entered the first ti
 constexpr std::uint64_t kCodeSelector = 0x33, kDataSelector = 0x2b;   // Linux's __USER_CS and __USER_DS
 constexpr std::uint64_t kCodeSelector2 = 0x12, kDataSelector2 = 0x1a; // of ring 2, which Linux does not use
 
+/// Bytes of host code that are kept; when they are full all is translated anew. A search whose runs map files again and
+/// again fills whatever there is, and there is a machine for every core.
+constexpr std::uint32_t kTranslations = 256u << 20;
+
 void must(uc_err e, const char* what) { TL_CHECK(e == UC_ERR_OK, "{}: {}", what, uc_strerror(e)); }
 
 } // namespace
@@ -31,6 +36,7 @@ Cpu::Engine::Engine(Frames& frames, Cpu& cpu) {
     must(uc_open(UC_ARCH_X86, UC_MODE_64, &uc), "CPU engine");
     // x86-64-v2 without AVX: everything this model reports also executes (facts: CPU model).
     must(uc_ctl_set_cpu_model(uc, UC_CPU_X86_WESTMERE), "CPU model");
+    must(uc_ctl_set_tcg_buffer_size(uc, kTranslations), "room for translations");
     must(uc_mem_map_ptr(uc, 0, frames.bytes(), UC_PROT_ALL, frames.ram()), "guest RAM");
     hook(
         cpu, UC_HOOK_BLOCK,
@@ -61,6 +67,24 @@ Cpu::Cpu(Frames& frames) : frames_(frames) {
 }
 
 Cpu::~Cpu() = default;
+
+void Cpu::set_access_sink(AccessSink* sink) {
+    sink_ = sink;
+    if (sink == nullptr || reports_accesses_) return;
+    reports_accesses_ = true;
+    engine_->report_accesses(*this);
+}
+
+void Cpu::Engine::report_accesses(Cpu& cpu) {
+    hook(
+        cpu, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE,
+        +[](uc_engine*, uc_mem_type type, std::uint64_t at, int bytes, std::int64_t, void* c) {
+            AccessSink* to = static_cast<Cpu*>(c)->sink_;
+            // What the engine says is the physical address (2.1.1, with paging on).
+            if (to != nullptr) to->memory(at, static_cast<std::uint64_t>(bytes), type == UC_MEM_WRITE);
+        });
+    uc_ctl_flush_tb(uc); // what is translated does not call back
+}
 
 void Cpu::set_up_kernel_window() {
     // PML4[256] -> one table at each level, shared by every address space.

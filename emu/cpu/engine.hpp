@@ -21,6 +21,8 @@ struct Cpu::Engine {
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
+    void report_accesses(Cpu& cpu);
+
     uc_engine* uc = nullptr;
     FrameNo kernel_text = 0;                    ///< of the page at kText
     PhysAddr kernel_data_entry = 0;             ///< of the page table entry of kData

@@ -1,8 +1,10 @@
 // The page fault, and the kernel's access to user memory, which takes the same road.
 #include "emu/check.hpp"
+#include "emu/cpu/access_sink.hpp"
 #include "emu/mm/mm.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace trapline {
@@ -49,6 +51,17 @@ Mm::Fault Mm::fault(Addr a, std::uint32_t error_code) {
 }
 
 Mm::Fault Mm::fault_in(Vma& v, Addr a, bool write) {
+    AccessSink* sink = cpu_.access_sink();
+    if (sink == nullptr) return map_page(v, a, write);
+    const FrameNo before = frame_at(a);
+    const Fault result = map_page(v, a, write);
+    const FrameNo after = frame_at(a);
+    const FrameNo cached = v.inode ? v.inode->cached(v.file_offset(a) / kPageSize) : 0;
+    sink->mapping(id_, a, std::array{before, after, cached});
+    return result;
+}
+
+Mm::Fault Mm::map_page(Vma& v, Addr a, bool write) {
     Pte* slot = table_.slot(a);
     if (slot == nullptr) return Fault::out_of_memory;
     const FrameNo old = pte::frame(*slot);
@@ -97,7 +110,7 @@ Mm::Fault Mm::fault_in(Vma& v, Addr a, bool write) {
     return Fault::handled;
 }
 
-std::uint8_t* Mm::page(Addr a, std::uint32_t error_code) {
+std::uint8_t* Mm::page(Addr a, std::uint32_t error_code, std::uint64_t bytes) {
     const Pte need = pte::present | pte::user | ((error_code & pf::write) != 0 ? pte::writable : 0);
     Pte e = a < kTaskSize ? table_.get(a) : 0;
     if ((e & need) != need) {
@@ -105,6 +118,8 @@ std::uint8_t* Mm::page(Addr a, std::uint32_t error_code) {
         e = table_.get(a);
     }
     const FrameNo f = pte::frame(e);
+    if (AccessSink* sink = cpu_.access_sink(); sink != nullptr)
+        sink->memory(frame_base(f) + (a & kPageMask), bytes, (error_code & pf::write) != 0);
     // The kernel is about to write where code may have been translated: forget it, the next fetch will look again.
     if ((error_code & pf::write) != 0 && frames_.holds_code(f)) cpu_.drop_code(f);
     return frames_.data(f);
@@ -117,6 +132,7 @@ bool Mm::access(Addr a, std::size_t n, std::uint32_t error_code, bool force,
         const Addr at = a + done;
         if (at < a) return false;
         std::uint8_t* p = nullptr;
+        const std::size_t part = std::min<std::size_t>(n - done, kPageSize - (at & kPageMask));
         if (force) {
             Vma* v = find_vma(at);
             if (v == nullptr) return false;
@@ -125,11 +141,12 @@ bool Mm::access(Addr a, std::size_t n, std::uint32_t error_code, bool force,
                 if (v->prot == prot::none) *table_.slot(at) &= ~pte::present;
             }
             p = frames_.data(frame_at(at));
+            if (AccessSink* sink = cpu_.access_sink(); sink != nullptr)
+                sink->memory(frame_base(frame_at(at)) + (at & kPageMask), part, false);
         } else {
-            p = page(at, error_code);
+            p = page(at, error_code, part);
         }
         if (p == nullptr) return false;
-        const std::size_t part = std::min<std::size_t>(n - done, kPageSize - (at & kPageMask));
         f(p + (at & kPageMask), done, part);
         done += part;
     }
@@ -158,9 +175,9 @@ bool Mm::read_string(Addr a, std::string& out, std::size_t limit) {
     out.clear();
     while (out.size() < limit) {
         const Addr at = a + out.size();
-        const std::uint8_t* p = page(at, 0);
-        if (p == nullptr) return false;
         const std::size_t part = std::min<std::size_t>(limit - out.size(), kPageSize - (at & kPageMask));
+        const std::uint8_t* p = page(at, 0, part);
+        if (p == nullptr) return false;
         const char* text = reinterpret_cast<const char*>(p + (at & kPageMask));
         const std::size_t len = ::strnlen(text, part);
         out.append(text, len);

@@ -78,8 +78,9 @@ class Mm {
     bool read_string(Addr a, std::string& out, std::size_t limit = 4096);
     template <class T> bool get(Addr a, T& out) { return read(a, &out, sizeof out); }
     template <class T> bool put(Addr a, const T& in) { return write(a, &in, sizeof in); }
-    /// Host view of the page at `a`, faulted in with the given rights; nullptr when not accessible.
-    std::uint8_t* page(Addr a, std::uint32_t error_code);
+    /// Host view of the page at `a`, faulted in with the given rights; nullptr when not accessible. The caller accesses
+    /// `bytes` from `a` on, which lie in the page.
+    std::uint8_t* page(Addr a, std::uint32_t error_code, std::uint64_t bytes);
     /// Reads as a debugger does, whatever the protection; maps pages in where needed.
     bool force_read(Addr a, void* out, std::size_t n);
 
@@ -121,6 +122,7 @@ class Mm {
     void invalidate();
     [[nodiscard]] Pte bits(const Vma& v, bool writable) const;
     Fault fault_in(Vma& v, Addr a, bool write);
+    Fault map_page(Vma& v, Addr a, bool write);
     bool grow_stack(Addr a);
     bool access(Addr a, std::size_t n, std::uint32_t error_code, bool force,
                 const std::function<void(std::uint8_t*, std::size_t, std::size_t)>& f);

@@ -37,9 +37,9 @@ template <class Copy> std::size_t GuestBuffer::each_piece(std::size_t n, std::ui
     std::size_t done = 0;
     while (done < n && current_ < ranges_.size()) {
         Range& r = ranges_[current_];
-        std::uint8_t* page = mm_->page(page_floor(r.start), rights);
-        if (page == nullptr) break;
         const std::size_t part = std::min<std::uint64_t>({n - done, r.bytes, kPageSize - (r.start & kPageMask)});
+        std::uint8_t* page = mm_->page(r.start, rights, part);
+        if (page == nullptr) break;
         copy(page + (r.start & kPageMask), done, part);
         done += part;
         r.start += part;

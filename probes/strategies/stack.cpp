@@ -92,7 +92,7 @@ class StackStep final : public OutOfLineStep {
         if (stack == nullptr || (stack->prot & prot::write) == 0 || at > sp) return Room::none;
         const bool grows = !stack->contains(at);
         if (grows && (!stack->grows_down || mm.find(at) != nullptr)) return Room::none;
-        if (mm.page(at, pf::write) == nullptr) return Room::none;
+        if (mm.page(at, pf::write, 1) == nullptr) return Room::none;
         return grows ? Room::grown : Room::there;
     }
 
