@@ -23,6 +23,7 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     auto& page = space(id)->pages[page_floor(va)];
     if (!page) {
         page = std::make_unique<TextPage>(mm, page_floor(va));
+        page->have(page_defects());
         if (!page->valid()) {
             Space& sp = *space(id);
             sp.pages.erase(page_floor(va));
@@ -44,6 +45,14 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
     if (u.first_address == 0) u.first_address = va;
     count_reference(mm, u, 1);
     count_text_write();
+    if (mutated(Mutation::site_entered_late)) {
+        const Site late = *still;
+        space(id)->sites.erase(va);
+        space(id)->last = nullptr;
+        co_await kernel_.step(actor, Step::text_armed, va, u.number, {}, id);
+        if (space(id) != nullptr) space(id)->sites.emplace(va, late);
+        co_return true;
+    }
     co_await kernel_.step(actor, Step::text_armed, va, u.number, {}, id);
     if (space(id) == nullptr) co_return true;
     if (still = site(mm, va); still == nullptr || !still->armed) co_return true;
@@ -70,7 +79,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
     auto it = sp->pages.find(page_floor(va));
     if (!armed || it == sp->pages.end()) co_return false;
     TextPage& page = *it->second;
-    const bool restored = page.disarm(va);
+    const bool restored = !mutated(Mutation::restore_forgotten) && page.disarm(va);
     if (page.empty()) {
         // Nothing differs from the file any more: today's kernels map its page again, the 2010 one kept the copy.
         const Vma* v = mm.find(va);
@@ -78,6 +87,7 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
             const FrameNo cached = v->inode->page(v->file_offset(page_floor(va)) / kPageSize);
             if (cached != 0 && page.equals(cached)) { // a strategy may have left something else behind
                 kernel_.frames().get(cached);
+                if (mutated(Mutation::frame_leaked)) kernel_.frames().get(cached);
                 page.give_up(cached);
             }
         }
@@ -139,7 +149,11 @@ void Uprobes::duplicated(Mm& parent, Mm& child) {
     if (from == nullptr) return;
     Space& to = make_space(child);
     from = space(parent); // make_space may have moved it
-    for (const auto& [page, text] : from->pages) to.pages[page] = std::make_unique<TextPage>(child, *text);
+    for (const auto& [page, text] : from->pages) {
+        to.pages[page] = std::make_unique<TextPage>(child, *text);
+        to.pages[page]->have(page_defects());
+    }
+    if (mutated(Mutation::fork_forgets)) return;
     for (const auto& [va, s] : from->sites) {
         Site copy = s;
         TextPage* page = from->pages.contains(page_floor(va)) ? from->pages[page_floor(va)].get() : nullptr;

@@ -160,6 +160,7 @@ void Uprobes::refresh(Uprobe& u) {
 }
 
 void Uprobes::detach(Consumer& c) {
+    if (c.running > 0 && broken_.empty()) broken_ = "a consumer is gone, and a thread is in its handler";
     Uprobe& u = *std::exchange(c.uprobe, nullptr);
     c.leaving = false;
     std::replace(u.consumers.begin(), u.consumers.end(), &c, static_cast<Consumer*>(nullptr));

@@ -39,15 +39,16 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     // Looked at together with the tree, under one lock: otherwise a probe that comes back between the two looks would
     // pass for somebody else's breakpoint.
     std::uint8_t byte = 0;
-    const bool foreign = uprobe == nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
+    bool foreign = uprobe == nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
     if (in_interrupt)
         kernel_.note(t, Step::lookup, va, number);
     else
         co_await kernel_.step(t, Step::lookup, va, number);
 
     if (uprobe == nullptr) {
-        if (foreign) co_return false; // somebody else's breakpoint
-        kernel_.set(t, Reg::rip, va);
+        if (mutated(Mutation::lookup_looks_twice)) foreign = mm.force_read(va, &byte, 1) && byte == kBreakpoint;
+        if (foreign || mutated(Mutation::gone_is_foreign)) co_return false; // somebody else's breakpoint
+        if (!mutated(Mutation::restart_behind)) kernel_.set(t, Reg::rip, va);
         ++counters.restarts;
         co_await kernel_.step(t, Step::restarted, va);
         co_return true;
@@ -102,6 +103,7 @@ Kernel::StepAwait Uprobes::resume(const Hit& hit, Addr next) {
 void Uprobes::begin_step(const Hit& hit, bool trap_flag) {
     Utask& u = utask(hit.task);
     u.user_trap_flag = kernel_.trap_flag(hit.task);
+    u.our_trap_flag = trap_flag && !u.user_trap_flag;
     u.active = hit.uprobe;
     u.address = hit.address;
     if (trap_flag) kernel_.set_trap_flag(hit.task, true);
@@ -111,7 +113,8 @@ bool Uprobes::end_step(Task& t) {
     Utask& u = utask(t);
     const bool popf = u.active->copy.post == PostFix::popf; // what it popped is the program's own
     const bool was_users = u.user_trap_flag;
-    if (!popf && !was_users) kernel_.set_trap_flag(t, false);
+    if (!popf && !was_users && !mutated(Mutation::trap_flag_left)) kernel_.set_trap_flag(t, false);
+    u.our_trap_flag = u.our_trap_flag && mutated(Mutation::trap_flag_left);
     u.active = nullptr;
     return was_users;
 }

@@ -117,8 +117,9 @@ std::vector<PendingReturn> Returns::take(Task& t, Addr sp, bool& valid) {
         return chain;
     }
     while (!pending.empty()) {
-        chain.push_back(std::move(pending.back()));
-        pending.pop_back();
+        const auto which = uprobes_.mutated(Mutation::return_oldest) ? pending.begin() : pending.end() - 1;
+        chain.push_back(std::move(*which));
+        pending.erase(which);
         if (!chain.back().chained) break;
     }
     valid = pending.empty() || sp <= pending.back().place; // otherwise the older call is the one that returned
@@ -237,7 +238,8 @@ void Returns::inherit(Task& parent, Task& child) {
     if (parent.probe == nullptr || child.process == parent.process) return; // threads begin with an empty list
     Mm& mm = *child.process->mm;
     const bool forked = &mm != parent.process->mm.get();
-    if (!uprobes_.dialect().returns_by_place && (forked || child.process->vfork_waiter == &parent))
+    if (!uprobes_.dialect().returns_by_place && !uprobes_.mutated(Mutation::return_not_inherited) &&
+        (forked || child.process->vfork_waiter == &parent))
         uprobes_.utask(child).pending = uprobes_.utask(parent).pending;
     // The area is not inherited: the child gets one of its own at the same place, before it runs.
     if (forked && !list(child).empty()) set_up(mm, uprobes_.make_space(mm));

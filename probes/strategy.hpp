@@ -19,6 +19,7 @@
 #include "probes/uprobe.hpp"
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace trapline {
@@ -87,9 +88,12 @@ class Strategy {
     /// The page of slots that the strategy has in the address space, made if need be: the trampoline of return probes
     /// goes into its slot 0. nullptr: it has none, and the layer makes one.
     virtual XolArea* area(Mm&) { return nullptr; }
+    /// The first rule about its own slots that the strategy's state breaks in the address space, in words; empty when
+    /// all is well.
+    virtual std::string broken(Mm&) { return {}; }
     /// An address space is going, or has been replaced: forget what was kept for it.
     virtual void forget(Mm&) {}
-    /// The thread disappears in the middle of a hit.
+    /// The thread disappears in the middle of a hit; when its step was over and it still has a slot, without a uprobe.
     virtual void task_exit(const Hit& hit) { abort(hit); }
 
   protected:

@@ -35,6 +35,12 @@ void TextPage::drop_variants() {
     variants_.clear();
 }
 
+std::vector<Addr> TextPage::patched() const {
+    std::vector<Addr> places;
+    for (const auto& [at, byte] : originals_) places.push_back(page_ + at);
+    return places;
+}
+
 bool TextPage::mapped() const {
     const FrameNo now = mm_.frame_at(page_);
     if (now == frame_) return true;
@@ -61,7 +67,7 @@ void TextPage::adopt() {
 void TextPage::make_exclusive() {
     Frames& frames = mm_.frames();
     const std::uint32_t ours = 1 + (mm_.frame_at(page_) == frame_ ? 1 : 0);
-    if (frames.references(frame_) <= ours) return;
+    if (frames.references(frame_) <= ours || !defects_.copies) return;
     const FrameNo own = frames.allocate_copy(frame_);
     TL_CHECK(own != 0, "out of RAM for a text page");
     frames.put(frame_);

@@ -29,6 +29,11 @@ class TextPage {
     TextPage(const TextPage&) = delete;
     TextPage& operator=(const TextPage&) = delete;
     [[nodiscard]] bool valid() const { return frame_ != 0; }
+    /// What a page does unless it has a defect on purpose (mutations.inc).
+    struct Defects {
+        bool copies = true; ///< what fork shares, before it is written
+    };
+    void have(Defects defects) { defects_ = defects; }
 
     /// Writes int3 at `va`; `original` is what it displaces. Like all writes, it goes to what the program has there
     /// now.
@@ -47,6 +52,8 @@ class TextPage {
     void lower(Addr va);
     [[nodiscard]] bool lifted(Addr va) const { return lifted_.contains(offset(va)); }
     [[nodiscard]] bool empty() const { return originals_.empty(); }
+    /// Where bytes are displaced, in order.
+    [[nodiscard]] std::vector<Addr> patched() const;
     /// Maps `frame` in place of the copy, taking over a reference: the page is as if it had never been probed.
     void give_up(FrameNo frame);
     /// True while the copy, or a variant, is what is mapped: the program may have replaced it by mmap or by writing.
@@ -66,6 +73,7 @@ class TextPage {
     std::map<std::uint16_t, std::uint8_t> originals_; // displaced bytes by offset
     std::map<std::uint16_t, std::uint8_t> lifted_;    // the subset that is lifted now
     std::map<std::vector<std::uint16_t>, FrameNo> variants_;
+    Defects defects_;
 };
 
 } // namespace trapline

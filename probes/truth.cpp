@@ -129,7 +129,7 @@ void Uprobes::task_exit(Task& t) {
     if (t.probe == nullptr) return;
     confirm(t);
     Utask& u = utask(t);
-    if (u.active != nullptr) strategy_->task_exit(Hit{t, u.active, u.address});
+    if (u.active != nullptr || u.slot >= 0) strategy_->task_exit(Hit{t, u.active, u.address});
     settle(u);
     t.probe = nullptr;
 }

@@ -81,6 +81,12 @@ const Process* Uprobes::owner(const Mm& mm) const {
     return nullptr;
 }
 
+void Uprobes::each_site(const std::function<void(Mm&, const Site&)>& f) {
+    for (const auto& s : spaces_)
+        if (s)
+            for (const auto& [va, site] : s->sites) f(*s->mm, site);
+}
+
 Uprobe* Uprobes::find(std::uint64_t inode, std::uint64_t offset) const {
     auto it = tree_.find({inode, offset});
     return it == tree_.end() ? nullptr : it->second;
@@ -145,7 +151,7 @@ Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t
     if (c.uprobe != nullptr || offset > inode->size() || (!c.on_entry && !c.on_return)) co_return false;
     if (c.in_interrupt && c.sleeping_handler) co_return false; // who is in an interrupt cannot sleep
     Uprobe* u = find(inode->number, offset);
-    while (u != nullptr && !dialect_.one_per_address && u->locked) {
+    while (u != nullptr && !dialect_.one_per_address && u->locked && !mutated(Mutation::lock_ignored)) {
         if (kernel_.atomic()) {
             *error = -EBUSY;
             co_return false;
@@ -201,6 +207,7 @@ Path<bool> Uprobes::arm_everywhere(Uprobe& u, int* error) {
             anywhere = true;
             if (!spaces_[i] || !co_await arm(mm, u, va, error)) break;
         }
+        if (anywhere && mutated(Mutation::arm_in_one)) break;
     }
     if (*error == 0 && !anywhere && dialect_.needs_mapping) *error = -EINVAL;
     co_return *error == 0;
@@ -216,7 +223,7 @@ Path<bool> Uprobes::add_at(Consumer& c, Process& p, Addr address, int* error) {
 
 Path<bool> Uprobes::remove(Consumer& c) {
     Uprobe* u = c.uprobe;
-    while (u != nullptr && u->locked) {
+    while (u != nullptr && u->locked && !mutated(Mutation::lock_ignored)) {
         if (kernel_.atomic()) { // whoever has the lock sees to it
             if (!c.leaving) leaving_.push_back(&c);
             c.leaving = true;
@@ -252,6 +259,7 @@ Path<bool> Uprobes::withdraw(Consumer& c) {
             if (!spaces_[i]) break; // the process has ended meanwhile
             co_await disarm(*spaces_[i]->mm, va);
         }
+        if (!places.empty() && mutated(Mutation::restore_in_one)) break;
     }
     const bool last = std::none_of(u->consumers.begin(), u->consumers.end(),
                                    [](const Consumer* other) { return other != nullptr && !other->leaving; });

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "probes/dialect.hpp"
+#include "probes/mutation.hpp"
 #include "probes/returns.hpp"
 #include "probes/space.hpp"
 #include "probes/strategy.hpp"
@@ -31,6 +32,7 @@ struct Utask : Extension {
     Uprobe* active = nullptr;    ///< a step is in progress
     Addr address = 0;            ///< of the probe point
     bool user_trap_flag = false; ///< EFLAGS.TF before the step
+    bool our_trap_flag = false;  ///< TF was set for the step, and is to go with it
     Cycles trapped_at = 0;
     // xol
     int slot = -1;
@@ -112,7 +114,10 @@ class Uprobes final : public KernelObserver {
     /// The XOL area, the strategy's or one for the return trampoline; nullptr when there is no room for it.
     XolArea* area(Mm& mm);
     /// Whoever makes an area calls this: its slot 0 is the return trampoline, used or not.
-    void prepare(XolArea& area) const { returns_.fill_slot_0(area); }
+    void prepare(XolArea& area) const {
+        returns_.fill_slot_0(area);
+        area.limit(static_cast<int>(slots_));
+    }
     /// The page that holds an armed site, or nullptr when it has gone.
     TextPage* text_page(Mm& mm, Addr va);
     Site* site(Mm& mm, Addr va);
@@ -157,9 +162,20 @@ class Uprobes final : public KernelObserver {
     [[nodiscard]] std::uint64_t registrations() const { return registrations_; }
     /// An execution that nobody saw, just now.
     void log_miss(const Task& t, Addr va) { kernel_.log().record(here(t, va)); }
+    /// The XOL area has only so many slots for hits, from 1 to 31: to be set before anything happens.
+    void limit_slots(unsigned n) { slots_ = n + 1; }
+    [[nodiscard]] unsigned slots() const { return slots_; } ///< with the one that is reserved
+    /// A defect on purpose: to be set before anything happens.
+    void mutate(Mutation m) { mutation_ = m; }
+    [[nodiscard]] bool mutated(Mutation m) const { return mutation_ == m; }
     ProbeCounters counters;
     /// All uprobes that were ever registered, by number; gone ones keep their truth.
     [[nodiscard]] const std::vector<std::unique_ptr<Uprobe>>& all() const { return all_; }
+    /// Every place where a probe is, armed or not, in every address space.
+    void each_site(const std::function<void(Mm&, const Site&)>& f);
+    /// The first rule that the layer's state breaks, in words; empty when all is well (invariants.cpp). To be asked
+    /// between two steps.
+    [[nodiscard]] std::string broken();
     /// Settles what is still open when the run has ended, so that the truth adds up.
     void settle();
 
@@ -177,6 +193,8 @@ class Uprobes final : public KernelObserver {
     Miss here(const Task& t, Addr va);
     [[nodiscard]] const Process* owner(const Mm& mm) const;
     static bool probeable(const Vma& v, const Dialect& d);
+    [[nodiscard]] std::optional<Addr> not_armed(Space& space) const; // invariants.cpp
+    [[nodiscard]] TextPage::Defects page_defects() const { return {!mutated(Mutation::text_copy_shared)}; }
     // handlers.cpp
     class Inside;
     Path<bool> run_handlers_at_length(Task& t, Uprobe& u, Addr va);
@@ -198,6 +216,9 @@ class Uprobes final : public KernelObserver {
     std::uint64_t registrations_ = 0;
     Returns returns_{*this};
     bool closing_ = false;
+    Mutation mutation_ = Mutation::none;
+    unsigned slots_ = XolArea::kSlots;
+    std::string broken_; // a rule that was broken by what is no state: the first, for good
 };
 
 } // namespace trapline

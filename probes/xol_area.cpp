@@ -37,7 +37,7 @@ XolArea::XolArea(Mm& mm, Place place) : mm_(mm) {
 
 int XolArea::take() {
     const int slot = std::countr_one(taken_);
-    if (slot >= kSlots) return -1;
+    if (slot >= slots_) return -1;
     taken_ |= 1u << slot;
     used_ = std::max(used_, ++in_use_);
     return slot;
@@ -49,13 +49,20 @@ void XolArea::free(int slot) {
     --in_use_;
 }
 
-void XolArea::write(int slot, std::span<const std::uint8_t> bytes) {
+void XolArea::claim(int slot) {
+    if (taken(slot)) return;
+    taken_ |= 1u << slot;
+    used_ = std::max(used_, ++in_use_);
+}
+
+void XolArea::write(int slot, std::span<const std::uint8_t> bytes, bool flush, bool keep) {
     const std::uint64_t at = static_cast<std::uint64_t>(slot) * kSlotBytes;
     std::uint8_t* p = mm_.frames().data(frame_) + at;
     // The slot often holds this very copy from the hit before: then its translation is still good.
     if (std::equal(bytes.begin(), bytes.end(), p)) return;
+    if (keep && p[0] != 0) return;
     std::memcpy(p, bytes.data(), bytes.size());
-    if (mm_.frames().holds_code(frame_)) mm_.cpu().drop_code(frame_base(frame_) + at, kSlotBytes);
+    if (flush && mm_.frames().holds_code(frame_)) mm_.cpu().drop_code(frame_base(frame_) + at, kSlotBytes);
 }
 
 } // namespace trapline

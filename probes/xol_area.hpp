@@ -12,6 +12,7 @@
 #include "emu/kernel/wait.hpp"
 #include "emu/mm/mm.hpp"
 
+#include <bit>
 #include <memory>
 #include <span>
 
@@ -25,12 +26,17 @@ class XolArea {
 
     /// Maps the area; check `address`: 0 when there is no room for it.
     XolArea(Mm& mm, Place place);
+    /// Only so many slots from now on, the reserved one included.
+    void limit(int slots) { slots_ = slots; }
     /// The lowest free slot, or -1 when all are taken.
     int take();
     void free(int slot);
-    [[nodiscard]] bool full() const { return taken_ == ~0u; }
-    /// Puts `bytes` into a slot that is taken.
-    void write(int slot, std::span<const std::uint8_t> bytes);
+    [[nodiscard]] bool full() const { return std::countr_one(taken_) >= slots_; }
+    /// Marks a slot as taken, whoever has it.
+    void claim(int slot);
+    /// Puts `bytes` into a slot that is taken. Without `flush` the CPU may go on executing what it had fetched; with
+    /// `keep` a slot that was written before is left as it is. Both are defects (mutations.inc).
+    void write(int slot, std::span<const std::uint8_t> bytes, bool flush = true, bool keep = false);
     [[nodiscard]] Addr slot_address(int slot) const { return address + static_cast<Addr>(slot) * kSlotBytes; }
     [[nodiscard]] bool taken(int slot) const { return (taken_ >> slot & 1) != 0; }
     [[nodiscard]] unsigned used() const { return used_; } ///< the most slots ever taken at once
@@ -42,6 +48,7 @@ class XolArea {
     Mm& mm_;
     std::shared_ptr<MemoryInode> file_; // of a VMA: keeps the page when the program unmaps it
     FrameNo frame_ = 0;
+    int slots_ = kSlots;
     std::uint32_t taken_ = 1; // a bit a slot
     unsigned in_use_ = 0, used_ = 0;
 };

@@ -30,13 +30,15 @@ Path<bool> InlineStep::finish(Hit hit) {
     uprobes.hide_step(hit, next);
     const bool users = uprobes.end_step(hit.task);
     co_await k.step(hit.task, Step::stepped, next);
-    if (lower(*hit.task.process->mm, hit.address)) co_await k.step(hit.task, Step::text_armed, hit.address);
+    if (!uprobes.mutated(Mutation::rearm_forgotten) && lower(*hit.task.process->mm, hit.address))
+        co_await k.step(hit.task, Step::text_armed, hit.address);
     co_await uprobes.resume(hit, next);
     co_return !users;
 }
 
 void InlineStep::abort(const Hit& hit) {
     uprobes.end_step(hit.task);
+    if (uprobes.mutated(Mutation::rearm_forgotten_on_fault)) return;
     if (lower(*hit.task.process->mm, hit.address)) uprobes.kernel().note(hit.task, Step::text_armed, hit.address);
 }
 

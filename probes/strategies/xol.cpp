@@ -19,6 +19,9 @@
 // two traps, no text write.
 #include "probes/strategies/xol.hpp"
 
+#include <array>
+#include <fmt/format.h>
+
 namespace trapline {
 
 Path<bool> XolStep::start(Hit hit) {
@@ -27,18 +30,27 @@ Path<bool> XolStep::start(Hit hit) {
     if (a == nullptr) co_return false; // no room for the area: the thread traps again
     int slot = -1;
     while ((slot = a->take()) < 0) {
+        if (uprobes.mutated(Mutation::slot_not_waited)) {
+            slot = static_cast<int>(uprobes.slots()) - 1;
+            break;
+        }
         co_await k.step(hit.task, Step::slot_waiting, hit.address);
         // One may have become free since: who sleeps now would miss its wake-up.
-        if (a->full()) (void)co_await k.sleep(hit.task, &a->waiters, ~0ull, false);
+        if (a->full() || uprobes.mutated(Mutation::slot_sleeps_anyway))
+            (void)co_await k.sleep(hit.task, &a->waiters, ~0ull, false);
     }
     Utask& u = uprobes.utask(hit.task);
     u.slot = slot;
     const Copy copy = copy_of(*hit.uprobe);
     uprobes.begin_step(hit, copy.stepped);
     uprobes.counters.xol_slots_used = std::max<std::uint64_t>(uprobes.counters.xol_slots_used, a->used());
+    if (uprobes.mutated(Mutation::slot_marked_late)) a->free(slot);
     co_await k.step(hit.task, Step::slot_taken, static_cast<std::uint64_t>(slot), hit.address);
 
-    a->write(slot, copy.bytes);
+    if (uprobes.mutated(Mutation::slot_marked_late)) a->claim(slot);
+    a->write(slot, copy.bytes, !uprobes.mutated(Mutation::slot_flush_forgotten),
+             uprobes.mutated(Mutation::slot_copy_kept));
+    if (uprobes.mutated(Mutation::slot_freed_early) && a->taken(slot)) a->free(slot);
     enter(hit, a->slot_address(slot));
     co_await k.step(hit.task, Step::slot_written, a->slot_address(slot), hit.address);
     co_return true;
@@ -63,7 +75,13 @@ void XolStep::abort(const Hit& hit) {
     const Utask& u = uprobes.utask(hit.task);
     undo(hit);
     uprobes.end_step(hit.task);
-    if (u.slot >= 0) free_slot(hit.task, *area(*hit.task.process->mm));
+    if (u.slot >= 0 && !uprobes.mutated(Mutation::slot_leaked_on_fault))
+        free_slot(hit.task, *area(*hit.task.process->mm));
+}
+
+void XolStep::task_exit(const Hit& hit) {
+    if (hit.uprobe != nullptr) return abort(hit);
+    free_slot(hit.task, *area(*hit.task.process->mm));
 }
 
 Path<bool> XolStep::breakpoint(Task& t, Addr) {
@@ -75,6 +93,7 @@ Path<bool> XolStep::breakpoint(Task& t, Addr) {
 Path<bool> XolStep::ended_by_int3(Task& t) {
     Utask& u = uprobes.utask(t);
     const Hit hit{t, std::exchange(u.active, nullptr), u.address};
+    u.our_trap_flag = false; // and nobody's
     uprobes.completed(t, *hit.uprobe);
     free_slot(t, *area(*t.process->mm));
     co_await uprobes.resume(hit, uprobes.kernel().get(t, Reg::rip));
@@ -84,6 +103,31 @@ Path<bool> XolStep::ended_by_int3(Task& t) {
 void XolStep::forget(Mm& mm) {
     areas_.erase(mm.id());
     last_mm_ = 0;
+}
+
+std::string XolStep::broken(Mm& mm) {
+    const auto found = areas_.find(mm.id());
+    if (found == areas_.end()) return {};
+    const XolArea& a = *found->second;
+    std::array<const Task*, XolArea::kSlots> owners{};
+    for (const auto& t : uprobes.kernel().tasks()) {
+        if (t->process == nullptr || t->process->mm.get() != &mm || t->probe == nullptr) continue;
+        const int slot = static_cast<const Utask&>(*t->probe).slot;
+        if (slot >= 0) {
+            const Task*& owner = owners[static_cast<std::size_t>(slot)];
+            if (owner != nullptr) return fmt::format("{} and {} have slot {} both", owner->name, t->name, slot);
+            owner = t.get();
+            if (!a.taken(slot)) return fmt::format("{} has slot {}, which is free", t->name, slot);
+        }
+        const Addr rip = uprobes.kernel().get(*t, Reg::rip);
+        if (t->path.valid() || rip < a.slot_address(1) || rip >= a.slot_address(XolArea::kSlots)) continue;
+        if (const auto in = static_cast<int>((rip - a.address) / XolArea::kSlotBytes); in != slot)
+            return fmt::format("{} executes in slot {}, which it does not have", t->name, in);
+    }
+    for (int slot = 1; slot < XolArea::kSlots; ++slot)
+        if (a.taken(slot) && owners[static_cast<std::size_t>(slot)] == nullptr)
+            return fmt::format("slot {} is taken, and nobody has it", slot);
+    return {};
 }
 
 XolArea* XolStep::area(Mm& mm) {
@@ -103,8 +147,9 @@ XolArea* XolStep::area(Mm& mm) {
 }
 
 void XolStep::free_slot(Task& t, XolArea& a) {
-    a.free(std::exchange(uprobes.utask(t).slot, -1));
-    uprobes.kernel().wake(a.waiters, 1);
+    const int slot = std::exchange(uprobes.utask(t).slot, -1);
+    if (a.taken(slot) || uprobes.mutated(Mutation::none)) a.free(slot); // a defect on purpose may have freed it
+    if (!uprobes.mutated(Mutation::slot_wake_forgotten)) uprobes.kernel().wake(a.waiters, 1);
 }
 
 std::unique_ptr<Strategy> make_xol(Uprobes& u) { return std::make_unique<XolStep>(u); }

@@ -16,9 +16,11 @@ class XolStep : public OutOfLineStep {
     Path<bool> start(Hit hit) override;
     Path<bool> finish(Hit hit) override;
     void abort(const Hit& hit) override;
+    void task_exit(const Hit& hit) override;
     /// Linux takes any int3 under a step for the end of the step.
     Path<bool> breakpoint(Task& t, Addr va) override;
     void forget(Mm& mm) override;
+    std::string broken(Mm& mm) override;
     /// The process's area, mapped on first use; nullptr when there is no room for it.
     XolArea* area(Mm& mm) override;
 

@@ -74,6 +74,11 @@ class XolOwned final : public OutOfLineStep {
         unlock(hit.task, *owned(*hit.task.process->mm));
     }
 
+    void task_exit(const Hit& hit) override {
+        if (hit.uprobe != nullptr) return abort(hit);
+        unlock(hit.task, *owned(*hit.task.process->mm));
+    }
+
     /// The slot of a probe point that goes is free for others once its last reader is off.
     Path<bool> disarming(Mm& mm, Site& site) override {
         if (auto it = areas_.find(mm.id()); it != areas_.end())
