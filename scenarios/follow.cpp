@@ -130,7 +130,8 @@ Choice ScriptPolicy::pick(Scheduler& s) {
 
 bool ScriptPolicy::switch_after_step(Scheduler& s, const Task& t, const Event& e) {
     if (over()) return base_->switch_after_step(s, t, e);
-    if (&t != task_) return false;
+    // A new task's first event is what its creator did, who has the CPU.
+    if (&t != task_ && e.step != Step::created) return false;
     const bool gone = e.step == Step::exited;
     if (gone) task_ = nullptr;
     if (!entered_) return false;
@@ -169,23 +170,47 @@ bool ScriptPolicy::idle(Scheduler& s) {
 TokenPolicy::TokenPolicy(const Token& token, std::unique_ptr<Policy> base)
     : Follower(std::move(base), token.switches), plan_(token.switches) {}
 
-Choice TokenPolicy::pick(Scheduler& s) {
+void TokenPolicy::count_sleeps() {
     const auto here = kernel_->position();
-    while (next_ < plan_.size() && position(plan_[next_]) <= here) {
+    if (here != at_) {
+        at_ = here;
+        sleeps_ = 0;
+        return;
+    }
+    const auto& tasks = kernel_->tasks();
+    const auto same = [this](const auto& t) { return t->serial == chosen_; };
+    const auto had = std::find_if(tasks.begin(), tasks.end(), same);
+    if (chosen_ != 0 && (had == tasks.end() || (*had)->state != Task::State::ready)) ++sleeps_;
+}
+
+Choice TokenPolicy::choose(Scheduler& s) {
+    const auto [steps, instructions] = kernel_->position();
+    const std::tuple here{steps, instructions, sleeps_};
+    while (next_ < plan_.size()) {
         const TokenSwitch& w = plan_[next_];
-        if (position(w) < here)
+        const std::tuple at{w.steps, w.instructions, w.sleeps};
+        if (at > here) break;
+        if (at < here)
             return diverge(s, fmt::format("diverged: the switch at {}+{} was passed over", w.steps, w.instructions));
         holder_ = w.to;
         ++next_;
     }
     std::uint64_t most = kUnlimited;
-    if (next_ < plan_.size() && plan_[next_].steps == here.first) most = plan_[next_].instructions - here.second;
+    if (next_ < plan_.size() && plan_[next_].steps == steps && plan_[next_].instructions > instructions)
+        most = plan_[next_].instructions - instructions;
     if (holder_) {
         Task* t = kernel_->task_named(to_string(*holder_));
         if (t != nullptr && t->state == Task::State::ready) return {t, most};
     }
     Choice c = base_->pick(s);
     c.budget = std::min(c.budget, most);
+    return c;
+}
+
+Choice TokenPolicy::pick(Scheduler& s) {
+    count_sleeps();
+    const Choice c = choose(s);
+    chosen_ = c.task != nullptr ? c.task->serial : 0;
     return c;
 }
 

@@ -9,13 +9,15 @@
 //
 //     DEVIATIONS = [BASE "/"] ( "-" | SWITCH { "," SWITCH } )
 //     BASE       = "random." SEED | "pct." DEPTH "." SEED        left out: round robin
-//     SWITCH     = STEPS ["+" INSTRUCTIONS] ">" ( TASK | "*" )
+//     SWITCH     = STEPS ["+" INSTRUCTIONS] ["~" SLEEPS] ">" ( TASK | "*" )
 //     TASK       = N (thread N of process 1) | M "." N (of process M) | "k" N (tracer N)
 //
 // A SWITCH happens once the machine has done STEPS kernel steps since boot and retired INSTRUCTIONS user instructions
 // after the last of them, by whatever tasks. It gives the CPU to TASK, who keeps it until the next switch; if TASK
 // blocks or ends before, the base policy chooses, which is no deviation. "*" hands control back to the base policy,
-// which also has it before the first switch. Positions rise strictly, so there is one spelling for each schedule.
+// which also has it before the first switch. A task that goes to sleep (or ends) in a turn without a step or an
+// instruction moves no position: SLEEPS counts those, where a switch waits for one. Positions rise strictly, so there
+// is one spelling for each schedule.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +35,7 @@ namespace trapline {
 struct TokenSwitch {
     std::uint64_t steps = 0;        ///< kernel steps of the whole machine before the switch
     std::uint64_t instructions = 0; ///< user instructions of the whole machine after the last of these steps
+    std::uint64_t sleeps = 0;       ///< turns at this position in which a task went to sleep, before the switch
     std::optional<TaskRef> to;      ///< nothing: back to the base policy
     bool operator==(const TokenSwitch&) const = default;
 };
