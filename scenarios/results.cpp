@@ -40,21 +40,6 @@ std::size_t bytes_in(std::string_view text, std::size_t columns) {
     return at;
 }
 
-/// `text` behind `indent` blanks, broken at blanks where it would be too wide, and within words that never end.
-std::string wrapped(std::string_view text, std::size_t indent) {
-    std::string out;
-    while (!text.empty()) {
-        std::size_t length = bytes_in(text, kColumns - indent);
-        if (length < text.size()) {
-            const std::size_t blank = text.rfind(' ', length);
-            if (blank != std::string_view::npos && blank > 0) length = blank;
-        }
-        out += std::string(indent, ' ') + std::string(text.substr(0, length)) + "\n";
-        text = trim(text.substr(length));
-    }
-    return out;
-}
-
 /// One word for a POSIX shell. Tokens hold '>' and '*', so a line to copy would otherwise overwrite files.
 std::string shell_word(std::string_view word) {
     constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
@@ -67,12 +52,6 @@ std::string shell_word(std::string_view word) {
             out += c;
     }
     return out + "'";
-}
-
-std::string replay_command(const ResultRow& row, std::string_view between) {
-    if (is_fine(row) || row.token.empty()) return {};
-    return fmt::format("trapline replay {}{}--token {}", shell_word(one_line(row.file)), between,
-                       shell_word(row.token));
 }
 
 /// The length in bytes of the well-formed UTF-8 character that `s` begins with, 0 for none (RFC 3629: shortest form
@@ -93,6 +72,30 @@ std::size_t utf8_length(std::string_view s) {
 
 } // namespace
 
+// Broken at blanks where it would be too wide, and within words that never end.
+std::string wrapped(std::string_view text, std::size_t indent) {
+    std::string out;
+    while (!text.empty()) {
+        std::size_t length = bytes_in(text, kColumns - indent);
+        if (length < text.size()) {
+            const std::size_t blank = text.rfind(' ', length);
+            if (blank != std::string_view::npos && blank > 0) length = blank;
+        }
+        out += std::string(indent, ' ') + std::string(text.substr(0, length)) + "\n";
+        text = trim(text.substr(length));
+    }
+    return out;
+}
+
+std::string replay_line(std::string_view file, std::string_view token, std::string_view between) {
+    return fmt::format("trapline replay {}{}--token {}", shell_word(one_line(file)), between, shell_word(token));
+}
+
+std::string replay_text(std::string_view file, std::string_view token) {
+    const std::string line = replay_line(file, token);
+    return "  " + (line.size() + 2 <= kColumns ? line : replay_line(file, token, " \\\n      ")) + "\n";
+}
+
 std::string results_text(const std::vector<ResultRow>& rows) {
     std::string out;
     for (const ResultRow& row : rows) {
@@ -105,9 +108,7 @@ std::string results_text(const std::vector<ResultRow>& rows) {
             out += both + "\n";
         else
             out += wrapped(head, 0) + wrapped(detail, 13);
-        std::string command = replay_command(row, " ");
-        if (command.size() + 2 > kColumns) command = replay_command(row, " \\\n      ");
-        if (!command.empty()) out += "  " + command + "\n";
+        if (!is_fine(row) && !row.token.empty()) out += replay_text(row.file, row.token);
     }
     return out;
 }
@@ -183,7 +184,8 @@ std::string results_junit(const std::vector<ResultRow>& rows) {
             const std::string type =
                 skipped(*row) ? std::string() : fmt::format(" type=\"{}\"", to_string(row->status));
             out += fmt::format(">\n      <{0}{1} message=\"{2}\">{3}</{0}>\n    </testcase>\n", element, type,
-                               xml_escape(row->detail), xml_escape(replay_command(*row, " ")));
+                               xml_escape(row->detail),
+                               row->token.empty() ? std::string() : xml_escape(replay_line(row->file, row->token)));
         }
         out += "  </testsuite>\n";
         begin = end;
@@ -211,7 +213,7 @@ std::string results_tap(const std::vector<ResultRow>& rows) {
         if (is_fine(row)) continue;
         out += fmt::format("  ---\n  status: {}\n  detail: {}\n", to_string(row.status), yaml(row.detail));
         if (!row.file.empty()) out += fmt::format("  at: {}\n", yaml(fmt::format("{}:{}", row.file, row.line)));
-        if (!row.token.empty()) out += fmt::format("  replay: {}\n", yaml(replay_command(row, " ")));
+        if (!row.token.empty()) out += fmt::format("  replay: {}\n", yaml(replay_line(row.file, row.token)));
         out += "  ...\n";
     }
     return out;
@@ -241,7 +243,7 @@ std::string results_github(const std::vector<ResultRow>& rows) {
         }
         ++shown;
         std::string message = row.detail;
-        if (!row.token.empty()) message += "\n" + replay_command(row, " ");
+        if (!row.token.empty()) message += "\n" + replay_line(row.file, row.token);
         out +=
             fmt::format("::error file={},line={},title={}::{}\n", github_escape(row.file, true), std::max(1, row.line),
                         github_escape(fmt::format("{} ({})", title(row), to_string(row.status)), true),

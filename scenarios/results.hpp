@@ -28,6 +28,15 @@ namespace trapline {
 /// further ones are only counted.
 [[nodiscard]] std::string results_github(const std::vector<ResultRow>& rows);
 
+/// The command that replays a token, with what a shell needs quoted.
+[[nodiscard]] std::string replay_line(std::string_view file, std::string_view token, std::string_view between = " ");
+
+/// The same for reading: indented, ended, and in two lines where one would be too long.
+[[nodiscard]] std::string replay_text(std::string_view file, std::string_view token);
+
+/// `text` behind `indent` blanks, in lines of at most 100 columns.
+[[nodiscard]] std::string wrapped(std::string_view text, std::size_t indent);
+
 /// `bytes` for XML text and attributes: markup escaped, and what XML 1.0 cannot hold (control characters, bytes that
 /// are not UTF-8) written as \xNN.
 [[nodiscard]] std::string xml_escape(std::string_view bytes);

@@ -84,8 +84,13 @@ Result<void> Rig::set_up(Policy* policy) {
     kernel_ = std::make_unique<Kernel>(config, *policy);
     if (follower_ != nullptr) follower_->attach(*kernel_);
     frames_before_ = kernel_->frames().in_use();
-    kernel_->log().set_writer(request_.log ? [this](const Event& e) { request_.log(e, *kernel_); }
-                                           : std::function<void(const Event&)>());
+    if (request_.log || request_.invariants)
+        kernel_->log().set_writer([this](const Event& e) {
+            if (request_.log) request_.log(e, *kernel_);
+            // What runs in one piece need not be right in between.
+            if (request_.invariants && broken_.empty() && !kernel_->atomic() && uprobes_ != nullptr)
+                broken_ = uprobes_->broken();
+        });
     kernel_->log().set_miss_writer(request_.missed ? [this](const Miss& m) { request_.missed(m, *kernel_); }
                                                    : std::function<void(const Miss&)>());
     kernel_->log().set_call_writer(request_.called ? [this](const CallNote& n) { request_.called(n, *kernel_); }
@@ -109,6 +114,12 @@ Result<void> Rig::set_up(Policy* policy) {
             (stream == 2 ? err_ : out_).append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         };
     uprobes_ = std::make_unique<Uprobes>(*kernel_, *dialect_, *strategy_);
+    if (request_.slots) uprobes_->limit_slots(*request_.slots);
+    if (!request_.mutation.empty()) {
+        const std::optional<Mutation> m = mutation_by_name(request_.mutation);
+        if (!m) return fail(fmt::format("{} is no mutation", request_.mutation), "probes/mutations.inc has them all");
+        uprobes_->mutate(*m);
+    }
 
     std::vector<std::string> args = {request_.program};
     args.insert(args.end(), request_.args.begin(), request_.args.end());
@@ -305,7 +316,25 @@ RunReport Rig::report(const Outcome& outcome) {
     r.probes = probes();
     r.counters = uprobes_->counters;
     r.warnings = warnings_;
+    r.broken = broken_;
     return r;
+}
+
+std::uint64_t Rig::fingerprint(const Outcome& outcome) {
+    uprobes_->settle();
+    Log digest;
+    const auto add = [&](const auto&... values) { (digest.bytes(&values, sizeof values), ...); };
+    add(outcome.kind, outcome.status, system_->calls(), kernel_->frames().in_use());
+    digest.bytes(out_.data(), out_.size());
+    digest.bytes(broken_.data(), broken_.size());
+    for (const Armed& a : probes_) {
+        add(a.error, a.consumer.hits, a.consumer.returns);
+        if (a.uprobe == nullptr) continue;
+        add(a.uprobe->error, a.uprobe->first_address);
+        for (const Truth& t : {a.uprobe->truth, a.uprobe->returned}) add(t.executions, t.hits, t.missed, t.repeated);
+    }
+    add(uprobes_->counters);
+    return digest.hash();
 }
 
 std::uint32_t Rig::take_down() {

@@ -28,6 +28,9 @@ class Rig {
     [[nodiscard]] std::vector<ProbeReport> probes() const;
     /// What the run showed. The machine is still there.
     [[nodiscard]] RunReport report(const Outcome& outcome);
+    /// A number for how the run ended, what it printed, the truth of its probes and the counters: the same for two runs
+    /// whose reports say the same of these.
+    [[nodiscard]] std::uint64_t fingerprint(const Outcome& outcome);
     /// Takes everything down but the kernel; returns the frames that are still in use then: a defect if not 0. After a
     /// run that exited.
     std::uint32_t take_down();
@@ -72,7 +75,7 @@ class Rig {
     std::deque<Armed> probes_;
     std::map<std::string, Located> places_; // of the script, by their text
     std::vector<std::string> warnings_;
-    std::string program_, guest8_, out_, err_;
+    std::string program_, guest8_, out_, err_, broken_;
 };
 
 } // namespace trapline

@@ -62,8 +62,11 @@ struct RunRequest {
     std::string cost = "bare-metal";
     unsigned cpus = 2;
     std::uint64_t seed = 0;
-    std::uint64_t limit = ~0ull;                          ///< instructions
-    bool host_order = false;                              ///< directories are listed as the host does, not sorted
+    std::optional<unsigned> slots; ///< of the XOL area, for hits: fewer than there are
+    std::string mutation;          ///< a defect on purpose (probes/mutations.inc), or empty
+    bool invariants = false;       ///< ask after every step whether a rule of the virtual kernel is broken
+    std::uint64_t limit = ~0ull;   ///< instructions
+    bool host_order = false;       ///< directories are listed as the host does, not sorted
     std::uint64_t start_time = KernelConfig{}.start_time; ///< of CLOCK_REALTIME, seconds since 1970
     std::variant<SchedulePolicy, Token> schedule;
     std::function<void(const Event&, const Kernel&)> log;       ///< sees every event, if set
@@ -109,6 +112,7 @@ struct RunReport {
     std::vector<ProbeReport> probes;
     ProbeCounters counters;
     std::vector<std::string> warnings; ///< one line each: a probe inside an instruction, an ifunc resolver
+    std::string broken;                ///< the first rule that was broken (RunRequest::invariants), or empty
     std::uint32_t leaked_frames = 0;   ///< frames still in use after everything was gone: a defect if not 0
 };
 

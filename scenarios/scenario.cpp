@@ -7,6 +7,7 @@
 #include <limits>
 #include <toml++/toml.h>
 
+#include "probes/mutation.hpp"
 #include "scenarios/text.hpp"
 
 namespace trapline {
@@ -267,9 +268,11 @@ class FileReader {
             return std::nullopt;
         }
         std::vector<std::string> names;
+        // Several probes may be at one place, under names of their own.
+        for (std::size_t i = 0; i < scenario.probes.size(); ++i)
+            if (scenario.probes[i].spec.text == spec->text) return i;
         for (std::size_t i = 0; i < scenario.probes.size(); ++i) {
             const ProbeSpec& other = scenario.probes[i].spec;
-            if (other.text == spec->text) return i;
             if (other.is_return == spec->is_return && static_cast<const ProbePlace&>(other) == *spec) return i;
             names.push_back(other.text);
         }
@@ -326,6 +329,16 @@ class FileReader {
         if (const auto cost = s.text("cost")) {
             s.check_name("cost", *cost, known_.profiles, "cost profile");
             run.cost = *cost;
+        }
+        constexpr std::uint64_t kMostSlots = 31;
+        if (const auto slots = s.number("slots", 1, kMostSlots)) run.slots = static_cast<std::uint32_t>(*slots);
+        if (const auto mutation = s.text("mutation")) {
+            if (!mutation_by_name(*mutation)) {
+                std::vector<std::string> names;
+                for (const MutationInfo& m : mutations()) names.emplace_back(m.name);
+                s.wrong("mutation", fmt::format("is {}", quoted(*mutation)), suggest(*mutation, names));
+            }
+            run.mutation = *mutation;
         }
         run.seed = s.number("seed", 0).value_or(0);
         run.limit = s.number("limit", 1);
@@ -390,11 +403,15 @@ class FileReader {
         const toml::node* node = s.find("from");
         if (node == nullptr) return;
         if (node->is_integer()) {
-            if (const auto hit = s.number("from", 1)) explore.from = *hit;
+            if (const auto hit = s.number("from", 1)) {
+                explore.from = *hit;
+                explore.from_text = std::to_string(*hit);
+            }
         } else if (const auto text = s.text("from")) {
             auto event = parse_schedule_event(*text);
             if (!event) return s.wrong("from", fmt::format("is wrong: {}", event.error().what), event.error().hint);
             explore.from = std::move(*event);
+            explore.from_text = *text;
         }
     }
 

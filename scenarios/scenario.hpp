@@ -39,11 +39,15 @@ enum class Metric {
     xol_slots_used,
     ipis,
     syscalls,
+    deadlocks,     ///< 1 in a run that never ends
+    crashes,       ///< 1 in a run that a signal ended
+    broken,        ///< 1 in a run in which a rule of the virtual kernel was broken (probes/invariants.cpp)
+    leaked_frames, ///< frames that are in use when everything is gone
 };
 inline constexpr std::size_t kProbeMetrics = 4;
-inline constexpr std::array<std::string_view, 11> kMetricNames = {
-    "executions",  "hits",         "missed",         "repeated", "breakpoint_traps", "step_traps",
-    "text_writes", "pages_copied", "xol_slots_used", "ipis",     "syscalls"};
+inline constexpr std::array<std::string_view, 15> kMetricNames = {
+    "executions",     "hits", "missed",   "repeated",  "breakpoint_traps", "step_traps", "text_writes",  "pages_copied",
+    "xol_slots_used", "ipis", "syscalls", "deadlocks", "crashes",          "broken",     "leaked_frames"};
 
 /// Over all runs that were made: zero in each, more than zero in at least one, more than zero in each.
 enum class Quantifier { never, sometimes, always };
@@ -86,6 +90,8 @@ struct RunSection {
     int schedule_line = 0;   ///< the line of the script's line 1; 0: no schedule given
     std::uint64_t seed = 0;
     std::optional<std::uint64_t> limit; ///< instructions
+    std::optional<std::uint32_t> slots; ///< of the XOL area that hits may use; absent: all 31
+    std::string mutation;               ///< a defect of the virtual kernel, on purpose; empty: none
     std::string cost;                   ///< a profile; empty: the default
 };
 
@@ -101,6 +107,7 @@ struct ExploreSection {
     std::uint64_t seed = 0;
     /// Where the search starts: an event of any task, or the number of a probe hit; nothing: at the first instruction.
     std::variant<std::monostate, ScheduleEvent, std::uint64_t> from;
+    std::string from_text; ///< as written
 };
 
 /// One [[expect]]. What is absent is not checked.

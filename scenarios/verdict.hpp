@@ -52,7 +52,8 @@ struct RunOutcome {
         int error_number = 0;                              ///< positive errno when the probe was refused, 0 otherwise
     };
     RunStatus status = RunStatus::completed;
-    std::string status_detail; ///< for diverged: diverged_text; for limit: which one
+    std::string status_detail; ///< for diverged: diverged_text; for limit: which one; for deadlock: who waits
+    std::string broken;        ///< the rule of the virtual kernel that was broken, or empty
     int exit_code = 0;         ///< of the first process, when no signal killed it
     int signal = 0;            ///< that killed the first process, 0: none
     std::string standard_output;
@@ -73,14 +74,15 @@ struct Tally {
     Witness least, most; ///< of equal values the one with the fewest preemptions, then the first
     Witness simplest;    ///< the nonzero run with the fewest preemptions; only when nonzero > 0
 
-    void add(std::uint64_t value, std::uint64_t preemptions, const std::function<std::string()>& token);
+    void add(std::uint64_t value, std::uint64_t preemptions, const std::function<std::string()>& token,
+             std::uint64_t times = 1);
 };
 
 /// All runs of one scenario with one strategy.
 class Observed {
   public:
-    /// `token` is only called when the run is a new witness of something.
-    void add(const RunOutcome& run, const std::function<std::string()>& token);
+    /// `token` is only called when the run is a new witness of something. `times`: so many runs ended like this one.
+    void add(const RunOutcome& run, const std::function<std::string()>& token, std::uint64_t times = 1);
 
     /// The number for one probe, or (nothing) the sum over all probes or the machine's counter.
     [[nodiscard]] const Tally& tally(Metric metric, std::optional<std::size_t> probe = {}) const;

@@ -5,6 +5,7 @@
 #include "emu/kernel/cost_file.hpp"
 #include "emu/kernel/step.hpp"
 #include "probes/dialect.hpp"
+#include "probes/mutation.hpp"
 #include "scenarios/text.hpp"
 
 #include <CLI/Config.hpp>
@@ -166,9 +167,11 @@ void MachineOptions::add_to(CommandLine& line) {
     line.values("--write", write, "where the guest may write; may be repeated", "DIR");
     line.values("--env", environment, "add to the guest's environment; may be repeated", "NAME=VALUE");
     line.value("--limit", limit, "stop after that many instructions", "N");
+    line.value("--mutation", mutation, "a defect of the virtual kernel, on purpose (docs/explore.md)", "NAME");
     line.choices("--strategy", names_of(strategies()));
     line.choices("--kernel", names_of(dialects()));
     line.choices("--cost", names_of(cost_profiles()));
+    line.choices("--mutation", names_of(mutations()));
 }
 
 Result<void> MachineOptions::apply(RunRequest& request) const {
@@ -187,6 +190,12 @@ Result<void> MachineOptions::apply(RunRequest& request) const {
     if (kernel) {
         if (dialect(*kernel) == nullptr) return unknown("kernel", *kernel, names_of(dialects()));
         request.kernel = *kernel;
+    }
+    if (mutation) {
+        std::vector<std::string> known;
+        for (const MutationInfo& m : mutations()) known.emplace_back(m.name);
+        if (!mutation_by_name(*mutation)) return unknown("mutation", *mutation, known);
+        request.mutation = *mutation;
     }
     if (cost) {
         if (const auto profile = find_cost(*cost); !profile) {

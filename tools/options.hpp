@@ -48,7 +48,7 @@ class CommandLine {
 /// What runs of any kind can be told on the command line.
 struct MachineOptions {
     std::vector<std::string> probes, write, environment;
-    std::optional<std::string> strategy, cpus, kernel, schedule, seed, cost, root, limit;
+    std::optional<std::string> strategy, cpus, kernel, schedule, seed, cost, root, limit, mutation;
 
     void add_to(CommandLine& line);
     /// Puts what was given into a request, except the strategy. The first value that is wrong is the error.

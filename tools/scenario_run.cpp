@@ -3,6 +3,7 @@
 #include "boost/catalogue.hpp"
 #include "tools/options.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 
@@ -34,6 +35,13 @@ RunRequest ReadyScenario::request(std::string_view strategy) const {
     request.strategy = strategy;
     request.kernel = scenario.run.kernel;
     if (!scenario.run.cost.empty()) request.cost = scenario.run.cost;
+    if (scenario.run.slots) request.slots = *scenario.run.slots;
+    request.mutation = scenario.run.mutation;
+    const auto about_rules = [](const Expectation& e) {
+        return e.amounts[static_cast<std::size_t>(Metric::broken)].has_value();
+    };
+    request.invariants =
+        scenario.explore || std::any_of(scenario.expectations.begin(), scenario.expectations.end(), about_rules);
     request.cpus = scenario.guest.cpus;
     request.seed = scenario.run.seed;
     request.limit = scenario.run.limit.value_or(kScenarioLimit);
@@ -70,35 +78,6 @@ Result<ReadyScenario> ready_scenario(const std::string& file, const std::string&
     const auto absolute = std::filesystem::canonical(*program, problem);
     if (problem) return fail(fmt::format("the program {}: {}", *program, problem.message()), {}, file);
     return ReadyScenario{std::move(*scenario), absolute.string(), std::move(*input)};
-}
-
-RunOutcome outcome_of(const RunRequest& request, const RunReport& report) {
-    RunOutcome run;
-    run.exit_code = report.exit_code;
-    run.signal = report.signal;
-    run.standard_output = report.standard_output;
-    run.preemptions = report.preemptions;
-    if (report.diverged) {
-        run.status = RunStatus::diverged;
-        run.status_detail = report.detail;
-    } else if (report.outcome == Outcome::Kind::limit) {
-        run.status = RunStatus::limit;
-        run.status_detail = fmt::format("reached its limit of {} instructions", request.limit);
-    } else if (report.outcome == Outcome::Kind::deadlock) {
-        run.status = RunStatus::deadlock;
-        run.status_detail = "never ends: " + report.detail;
-    } else if (report.outcome != Outcome::Kind::exited) {
-        run.status = RunStatus::limit;
-        run.status_detail = "was interrupted";
-    }
-    for (const ProbeReport& probe : report.probes)
-        run.probes.push_back(
-            {{probe.truth.executions, probe.truth.hits, probe.truth.missed, probe.truth.repeated}, probe.error_number});
-    const ProbeCounters& counters = report.counters;
-    // In the order of kMetricNames.
-    run.counters = {counters.breakpoint_traps, counters.step_traps, counters.text_writes, counters.pages_copied,
-                    counters.xol_slots_used,   counters.ipis,       report.syscalls};
-    return run;
 }
 
 void Trial::add(const RunRequest& request, const RunReport& report) {

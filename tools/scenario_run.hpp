@@ -5,6 +5,7 @@
 // absolute, the working directory is /, the input is the scenario's, and what the guest prints is kept.
 #pragma once
 
+#include "scenarios/outcome.hpp"
 #include "scenarios/run.hpp"
 #include "scenarios/verdict.hpp"
 #include "tools/guest_input.hpp"
@@ -35,9 +36,6 @@ struct ReadyScenario {
 
 /// Reads the file and finds its program.
 [[nodiscard]] Result<ReadyScenario> ready_scenario(const std::string& file, const std::string& guests);
-
-/// The report as verdicts know it.
-[[nodiscard]] RunOutcome outcome_of(const RunRequest& request, const RunReport& report);
 
 /// The runs of one scenario with one strategy, and what they come to.
 class Trial {
