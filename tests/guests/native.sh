@@ -19,6 +19,9 @@ expect() {
 
 expect 0 '2' ./two-threads
 expect 0 '3' ./three-threads
+expect 0 '1' ./one-hit
+expect 0 '6' ./calls-hot 3 2
+expect 137 '' ./killed
 expect 0 '1000000' ./loop
 expect 0 '7' ./loop 7
 expect 0 '7' ./add-loop 7
@@ -27,6 +30,7 @@ expect 0 '5 9' ./two-probe-points
 expect 0 '5 9' ./two-probe-points signal
 expect 0 '0 0' ./red-zone
 expect 0 '18' ./nops-threads
+expect 0 '4' ./nops-threads 1 1
 expect 0 '0 6' ./nops-fork
 expect 0 '0f 66 66 0f 66 66 0f 66 66' ./nops-text
 expect 0 '3' ./nops-unmap
@@ -62,6 +66,7 @@ expect 0 '0' ./live-stack
 expect 0 '0' ./live-stack executable
 expect 0 'refused' ./runs-its-stack
 expect 0 '5 refused refused' ./wild-pointer
+expect 0 '12 2' ./jump-threads 1 1
 expect 139 '' ./jump0
 expect 139 '' ./overflow
 expect 124 '' timeout 0.2 ./forever
