@@ -50,6 +50,7 @@ struct Subcommand {
 int run_command(const Arguments& arguments);
 int replay_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);
+int explore_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
 int coverage_command(const Arguments& arguments);

@@ -18,6 +18,7 @@ constexpr Subcommand kSubcommands[] = {
     {"run", "[OPTIONS] -- PROGRAM [ARGS...]", "run a program with probes", run_command},
     {"replay", "SCENARIO.toml... [--token TOKEN]", "run scenario files and check what they expect", replay_command},
     {"compare", "SCENARIO.toml | -- PROGRAM ARGS...", "one table, a row for each strategy", compare_command},
+    {"explore", "SCENARIO.toml...", "search the interleavings: a proof, or a schedule", explore_command},
     {"show", "LOG [--columns|--mermaid]", "an event log as a picture made of text", show_command},
     {"report", "LOG -o FILE.html", "a picture of a run in one HTML file", report_command},
     {"coverage", "[OPTIONS] FILE...", "which instructions each strategy can probe, and why not", coverage_command},
@@ -26,7 +27,6 @@ constexpr Subcommand kSubcommands[] = {
     {"judge", "[OPTIONS] -- PROGRAM [ARGS...]", "the same on the live kernel, side by side (root)", judge_command},
     {"manual", "[SUBCOMMAND]", "this as man pages", manual_command},
     {"completion", "bash|zsh", "completion of command lines, for a shell", completion_command},
-    {"explore", "", "", nullptr},
     {"calibrate", "[OPTIONS]", "measure this machine's costs into a profile (root)", calibrate_command},
 };
 
@@ -34,14 +34,9 @@ void print_help(std::FILE* to) {
     fmt::print(to, "trapline runs Linux programs in an emulated machine and probes their instructions, with every\n"
                    "interleaving of its CPUs under control: it knows which executions a probe missed.\n\n");
     for (const Subcommand& command : kSubcommands)
-        if (command.run != nullptr)
-            fmt::print(to, "  trapline {:<11}{:<45}{}\n", command.name, command.usage, command.summary);
+        fmt::print(to, "  trapline {:<11}{:<45}{}\n", command.name, command.usage, command.summary);
     fmt::print(to, "\n  trapline SUBCOMMAND --help   options, exit codes and examples\n"
-                   "  trapline --version           the version, and the model's, which tokens name\n\n"
-                   "Not in this version:");
-    for (const Subcommand& command : kSubcommands)
-        if (command.run == nullptr) fmt::print(to, " {}", command.name);
-    fmt::print(to, ".\n");
+                   "  trapline --version           the version, and the model's, which tokens name\n");
 }
 
 int dispatch(int argc, char** argv) {
@@ -69,11 +64,8 @@ int dispatch(int argc, char** argv) {
     }
     std::vector<std::string> known;
     for (const Subcommand& command : kSubcommands) {
-        if (command.run != nullptr) known.emplace_back(command.name);
-        if (command.name != name) continue;
-        if (command.run != nullptr) return command.run(arguments);
-        fmt::print(stderr, "trapline: {} is not in this version\n", name);
-        return exit_status::misuse;
+        known.emplace_back(command.name);
+        if (command.name == name) return command.run(arguments);
     }
     fmt::print(stderr, "trapline: there is no subcommand {}\n  {}\n", text::quoted(name), text::suggest(name, known));
     return exit_status::misuse;

@@ -131,7 +131,7 @@ class Replay {
         if (scheduled) runs = {ready.request(strategy)};
         if (runs.empty()) {
             ResultRow row{ready.scenario.name, strategy, Status::inconclusive, {}, {}, ready.scenario.file, 0};
-            row.detail = "this needs a search of its schedules: trapline explore, which is not in this version";
+            row.detail = "this needs a search of its schedules: trapline explore FILE";
             return row;
         }
         Trial trial(ready.scenario, strategy);

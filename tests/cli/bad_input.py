@@ -192,10 +192,6 @@ class CommandLines(harness.CommandTest):
     def test_an_unknown_subcommand_suggests_the_nearest(self):
         self.refused(2, ["rpelay", "'replay'"], "rpelay")
 
-    def test_subcommands_of_later_versions_say_so(self):
-        for name in ("explore",):
-            self.refused(2, [name, "not in this version"], name, "x")
-
     def test_nothing_at_all_prints_the_help_and_is_wrong(self):
         result = self.expect(2)
         self.assertIn("trapline run", result.err)

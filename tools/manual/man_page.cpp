@@ -60,7 +60,6 @@ std::string overview_page(std::span<const Subcommand> commands) {
             ".SH SUBCOMMANDS\n";
     std::string see = ".SH SEE ALSO\n";
     for (const Subcommand& command : commands) {
-        if (command.run == nullptr) continue;
         page += fmt::format(".TP\n.B trapline {} {}\n{}\n", escaped(command.name), escaped(command.usage),
                             escaped(command.summary));
         see += fmt::format("{}.BR trapline\\-{} (1)", see.ends_with("ALSO\n") ? "" : ",\n", escaped(command.name));
