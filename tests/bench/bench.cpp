@@ -7,6 +7,8 @@
 #include "emu/snapshot/snapshot.hpp"
 #include "loader/elf.hpp"
 #include "probes/uprobes.hpp"
+#include "scenarios/explore/machine_space.hpp"
+#include "scenarios/explore/search.hpp"
 #include "scenarios/rig.hpp"
 #include "tests/emu/code.hpp"
 
@@ -157,6 +159,29 @@ void schedules(benchmark::State& state, const char* strategy) {
     state.counters["pages"] = static_cast<double>(snapshot.pages());
 }
 
+/// The complete search of the race, as `trapline explore` makes it: footprints, the reduction, the kernel's rules at
+/// every step.
+void search(benchmark::State& state, const char* strategy) {
+    RunRequest r = request("two-threads", "");
+    r.strategy = strategy;
+    r.invariants = true;
+    ScenarioProbe probe;
+    probe.spec = parse_probe_spec(":hot").value();
+    r.probes.push_back(probe);
+    const ExploreSection section;
+    const auto space = MachineSpace::build(r, section);
+    if (!space) return state.SkipWithError(space.error().text().c_str());
+    std::uint64_t runs = 0;
+    for (auto _ : state) {
+        (*space)->restart();
+        Search all(**space, Reduction::classes, {});
+        const SearchCounts counts = all.go({}, [](Search::Run, const Search&) { return true; });
+        if (!counts.exhausted) return state.SkipWithError("not complete");
+        runs += counts.complete + counts.blocked;
+    }
+    state.counters["schedules"] = benchmark::Counter(static_cast<double>(runs), benchmark::Counter::kIsRate);
+}
+
 void register_many(benchmark::State& state) {
     std::vector<std::uint8_t> code(0x4000, 0x90);
     for (auto _ : state) {
@@ -192,6 +217,8 @@ int main(int argc, char** argv) {
     add("hit/boosted", hits, "boosted");
     add("schedules/xol", schedules, "xol");
     add("schedules/inline", schedules, "inline");
+    add("search/xol", search, "xol");
+    add("search/inline", search, "inline");
     add("register/1000", register_many);
     for (auto [name, argument] : {std::pair{"sha", "64"}, {"sort-table", "40"}, {"loop7", "250000000"}}) {
         std::vector<std::string> command = {trapline, "run", "--", guest(name), argument};
