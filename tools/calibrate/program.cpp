@@ -92,10 +92,10 @@ std::vector<std::uint8_t> build(const Mix& mix, const Timing& timing, unsigned c
     segments[1].p_vaddr = kData;
     segments[1].p_memsz = kPage;
     segments[0].p_align = segments[1].p_align = kPage;
-    std::vector<std::uint8_t> file(kCode);
+    std::vector<std::uint8_t> file(kCode + a.code.size());
     std::memcpy(file.data(), &head, sizeof head);
     std::memcpy(file.data() + sizeof head, segments.data(), sizeof segments);
-    file.insert(file.end(), a.code.begin(), a.code.end());
+    std::copy(a.code.begin(), a.code.end(), file.begin() + kCode);
     return file;
 }
 
