@@ -71,6 +71,13 @@ void Mm::split_at(Addr a) {
 }
 
 long Mm::map(Vma vma) {
+    const Addr start = vma.start;
+    const long result = insert(std::move(vma));
+    if (result == 0) announce(start);
+    return result;
+}
+
+long Mm::insert(Vma vma) {
     const std::uint64_t bytes = vma.end - vma.start;
     TL_CHECK(bytes > 0 && (vma.start & kPageMask) == 0 && (vma.end & kPageMask) == 0, "mapping is not page-aligned");
     if (vma.end > kTaskSize || vma.end < vma.start) return -ENOMEM;
@@ -89,9 +96,13 @@ long Mm::map(Vma vma) {
             return 0;
         }
     }
-    auto it = vmas_.emplace(start, std::move(vma)).first;
-    if (observer_ != nullptr && it->second.inode) observer_->mapped(*this, it->second);
+    vmas_.emplace(start, std::move(vma));
     return 0;
+}
+
+void Mm::announce(Addr start) {
+    const auto it = vmas_.find(start);
+    if (observer_ != nullptr && it != vmas_.end() && it->second.inode) observer_->mapped(*this, it->second);
 }
 
 void Mm::drop_pages(Addr from, Addr to) {
@@ -212,20 +223,17 @@ long Mm::remap(Addr old, std::uint64_t old_bytes, std::uint64_t new_bytes, bool 
     moved.offset = moved.file_offset(old);
     moved.start = to;
     moved.end = to + new_bytes;
-    if (long r = map(std::move(moved)); r != 0) return r;
+    if (long r = insert(std::move(moved)); r != 0) return r;
     // The pages move with what is in them, an int3 included (facts 3a: mprotect, mremap).
     table_.each(old, old + std::min(old_bytes, new_bytes), [&](Addr a, Pte& e) {
         Pte* slot = table_.slot(to + (a - old));
         TL_CHECK(slot != nullptr, "out of RAM for page tables in mremap");
-        if (*slot != 0) { // a probe was armed in the fresh mapping: the page that moves here replaces it
-            frames_.put(pte::frame(*slot));
-            --resident_;
-        }
         *slot = e;
         e = 0;
     });
     invalidate();
     unmap(old, old_bytes);
+    announce(to); // who puts breakpoints there finds the pages that have moved
     return static_cast<long>(to);
 }
 

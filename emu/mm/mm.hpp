@@ -118,6 +118,8 @@ class Mm {
     Vma* find_vma(Addr a);
     Vmas::iterator split(Vmas::iterator it, Addr at);
     void split_at(Addr a);
+    long insert(Vma vma);
+    void announce(Addr start);
     void drop_pages(Addr from, Addr to);
     void invalidate();
     [[nodiscard]] Pte bits(const Vma& v, bool writable) const;
