@@ -104,6 +104,31 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
     co_return restored;
 }
 
+/// The program, or a debugger, has written an int3 where its file has a probe that was never put there: in a writable
+/// mapping, perhaps. Linux looks up the place in the file and takes the int3 for its own (facts 7.3); unregistering
+/// will write the file's byte. What it has not analysed yet it leaves as it is. nullptr: no probe there.
+Uprobe* Uprobes::adopt(Mm& mm, Addr va) {
+    const Vma* v = mm.find(va);
+    if (v == nullptr || !v->inode || v->shared) return nullptr;
+    Uprobe* u = find(v->inode->number, v->file_offset(va));
+    if (u == nullptr || !u->analysed) return u;
+    Space& space = make_space(mm);
+    auto& page = space.pages[page_floor(va)];
+    if (!page) page = std::make_unique<TextPage>(mm, page_floor(va));
+    if (!page->valid()) {
+        space.pages.erase(page_floor(va));
+        return nullptr;
+    }
+    page->arm(va, u->bytes[0]);
+    Site& s = space.sites[va];
+    s.uprobe = u;
+    s.address = va;
+    s.armed = true;
+    watch(mm, s, false);
+    space.last = nullptr;
+    return u;
+}
+
 void Uprobes::mapped(Mm& mm, const Vma& vma) {
     make_space(mm);
     count_waiting(mm, vma);

@@ -35,6 +35,8 @@ struct Dialect {
     /// What an existing int3 in the *file* means: -524 today, EEXIST in 2010 ("refuse ... where a breakpoint already
     /// exists").
     int breakpoint_error;
+    /// An int3 that somebody else wrote is taken for a probe's, where the file has one at that place (facts 7.3).
+    bool adopts_breakpoints;
     /// pushf and syscall show the TF and the address of a step to the program (facts 4c: not fixed).
     bool leaks_step;
     /// The step trap of a system call comes one instruction late (the kernel leaves by iret, which lets one instruction

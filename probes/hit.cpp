@@ -34,18 +34,20 @@ Path<bool> Uprobes::breakpoint(Task& t) {
         co_await kernel_.step(t, Step::trap, va);
 
     s = site(mm, va);
-    Uprobe* uprobe = s != nullptr ? s->uprobe : nullptr;
-    const std::uint64_t number = uprobe != nullptr ? uprobe->number : 0;
+    Uprobe* uprobe = s != nullptr && s->armed ? s->uprobe : nullptr;
     // Looked at together with the tree, under one lock: otherwise a probe that comes back between the two looks would
     // pass for somebody else's breakpoint.
     std::uint8_t byte = 0;
-    bool foreign = uprobe == nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
+    const bool not_ours = uprobe == nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
+    if (not_ours && dialect_.adopts_breakpoints) uprobe = adopt(mm, va);
+    bool foreign = not_ours && uprobe == nullptr;
+    const std::uint64_t number = uprobe != nullptr ? uprobe->number : 0;
     if (in_interrupt)
         kernel_.note(t, Step::lookup, va, number);
     else
         co_await kernel_.step(t, Step::lookup, va, number);
 
-    if (uprobe == nullptr) {
+    if (uprobe == nullptr || !uprobe->analysed) {
         if (mutated(Mutation::lookup_looks_twice)) foreign = mm.force_read(va, &byte, 1) && byte == kBreakpoint;
         if (foreign || mutated(Mutation::gone_is_foreign)) co_return false; // somebody else's breakpoint
         if (!mutated(Mutation::restart_behind)) kernel_.set(t, Reg::rip, va);

@@ -191,6 +191,15 @@ Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t
     co_return *error == 0;
 }
 
+/// In the memory of the process, whatever its file says: a debugger's, or the program's own. Today's kernels take it
+/// over, and unregistering destroys it (facts 3a).
+bool Uprobes::is_foreign_breakpoint(Mm& mm, Addr va) {
+    std::uint8_t byte = 0;
+    const Site* s = site(mm, va);
+    return !dialect_.adopts_breakpoints && (s == nullptr || !s->armed) && mm.force_read(va, &byte, 1) &&
+           byte == kBreakpoint;
+}
+
 Path<bool> Uprobes::arm_everywhere(Uprobe& u, int* error) {
     *error = 0;
     bool anywhere = false;
@@ -205,6 +214,10 @@ Path<bool> Uprobes::arm_everywhere(Uprobe& u, int* error) {
                 places.push_back(v.start + (u.offset - v.offset));
         for (Addr va : places) {
             anywhere = true;
+            if (spaces_[i] && is_foreign_breakpoint(mm, va)) {
+                *error = u.error = dialect_.breakpoint_error;
+                break;
+            }
             if (!spaces_[i] || !co_await arm(mm, u, va, error)) break;
         }
         if (anywhere && mutated(Mutation::arm_in_one)) break;

@@ -184,6 +184,8 @@ class Uprobes final : public KernelObserver {
     int analyse(Uprobe& u);
     Path<bool> arm(Mm& mm, Uprobe& u, Addr va, int* error);
     Path<bool> disarm(Mm& mm, Addr va);
+    Uprobe* adopt(Mm& mm, Addr va);
+    bool is_foreign_breakpoint(Mm& mm, Addr va);
     void count_reference(Mm& mm, Uprobe& u, int by);
     void count_waiting(Mm& mm, const Vma& vma);
     static void settle_owed(Utask& u);
