@@ -47,7 +47,10 @@ expect 0 '200' ./vfork-hot
 expect 0 '10' ./five-points
 expect 0 '35' ./five-points 6
 expect 0 '10' ./five-points 1 row
+expect 0 '' ./exits-under-thread
 expect 0 '7 7' ./text-moves
+expect 0 '9 9' ./patches-itself
+expect 0 '9 0' ./steps-itself
 expect 0 '1 2' ./exec-self
 expect 0 '10 42' ./segv-handler
 expect 0 '40' ./blocked-threads
