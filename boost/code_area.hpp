@@ -4,7 +4,7 @@
 // must lie within 2 GiB of the text they belong to. A CodeArea hands out pieces of one size in pages of its own, each
 // page a mapping of the probed program that stands in /proc/self/maps under the area's name. As with the XOL area the
 // kernel writes through its own view of the page: what it writes works as text even if the program has unmapped the
-// page, and then the program faults (facts 7.4, 7.5).
+// page, and then the program faults (measured on Linux 6.18.44).
 //
 // A piece is given back by whoever took it, who must know that no thread is inside (boost/inside.hpp).
 #pragma once
@@ -20,7 +20,7 @@
 namespace trapline {
 
 /// The free page nearest to `text` from which, and to which, a rel32 reaches. 0 when there is none. The place where the
-/// heap begins is left alone. Source: what Linux 6.18 does for its trampoline, by behaviour (facts 7.2).
+/// heap begins is left alone. Source: what Linux 6.18 does for its trampoline (measured).
 Addr nearest_free_page(const Mm& mm, Addr text);
 /// Can a branch that ends at `from` get to `to` with a 32-bit displacement?
 bool reaches(Addr from, Addr to);

@@ -13,10 +13,10 @@
 // page. Only exactly this nop qualifies; everything else is stepped out of line or emulated.
 //
 // What the program can observe: a call in its text, and a mapping `[uprobes-trampoline]` for good. The call and the
-// pushes overwrite 32 bytes below the stack pointer, where a leaf function may keep its data: the red zone (facts 7.6).
-// A child of fork inherits the call and not the trampoline, and dies at its first hit (7.7; not in the dialect
-// `fixed`). A program that unmaps the trampoline is broken for good: the kernel no longer recognises its call (7.5). A
-// signal frame shows the trampoline (7.10).
+// pushes overwrite 32 bytes below the stack pointer, where a leaf function may keep its data: the red zone (measured on
+// Linux 6.18.44). A child of fork inherits the call and not the trampoline, and dies at its first hit (7.7; not in the
+// dialect `fixed`). A program that unmaps the trampoline is broken for good: the kernel no longer recognises its call
+// (7.5). A signal frame shows the trampoline (7.10).
 //
 // Costs a system call. It asks the decoder for nothing: five bytes are compared.
 #include "boost/nops.hpp"

@@ -1,9 +1,10 @@
 // boost/text_patch.hpp: replacing the bytes of an instruction, or of several, while threads run through them.
 //
 // Other CPUs fetch instructions at any moment, so more than one byte cannot be replaced at once. The protocol is the
-// kernel's for its own text (facts 1b): an int3 stands in the first byte, so that whoever arrives traps and is served
-// as an ordinary hit; the other bytes are written; the first byte is written. After each of these writes all CPUs are
-// made to serialise, so that none goes on with bytes that it fetched before. Every write is a step of its own.
+// kernel's for its own text (Linux: text_poke_bp_batch): an int3 stands in the first byte, so that whoever arrives
+// traps and is served as an ordinary hit; the other bytes are written; the first byte is written. After each of these
+// writes all CPUs are made to serialise, so that none goes on with bytes that it fetched before. Every write is a step
+// of its own.
 //
 //   write_over_breakpoint   int3 -> new bytes    cores-synced, text-tail, cores-synced, text-head, cores-synced
 //   write_back_tail         new bytes -> int3    text-armed, cores-synced, text-tail, cores-synced

@@ -105,8 +105,8 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
 }
 
 /// The program, or a debugger, has written an int3 where its file has a probe that was never put there: in a writable
-/// mapping, perhaps. Linux looks up the place in the file and takes the int3 for its own (facts 7.3); unregistering
-/// will write the file's byte. What it has not analysed yet it leaves as it is. nullptr: no probe there.
+/// mapping, perhaps. Linux looks up the place in the file and takes the int3 for its own (measured on Linux 6.18.44);
+/// unregistering will write the file's byte. What it has not analysed yet it leaves as it is. nullptr: no probe there.
 Uprobe* Uprobes::adopt(Mm& mm, Addr va) {
     const Vma* v = mm.find(va);
     if (v == nullptr || !v->inode || v->shared) return nullptr;
@@ -133,7 +133,7 @@ void Uprobes::mapped(Mm& mm, const Vma& vma) {
     make_space(mm);
     count_waiting(mm, vma);
     const Process* p = owner(mm);
-    // Linux's uprobe_mmap: breakpoints go in inside mmap, and all errors are ignored (facts 3a).
+    // Linux's uprobe_mmap: breakpoints go in inside mmap, and all errors are ignored.
     const auto first = tree_.lower_bound({vma.inode->number, vma.offset});
     const auto last = tree_.lower_bound({vma.inode->number, vma.offset + (vma.end - vma.start)});
     const std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>, Uprobe*>> here(first, last);

@@ -2,7 +2,7 @@
 //
 // The hit path and the strategies are one; what differs between the 2010 interface and today's kernels is which
 // registrations are refused and how, what fork and exec do to probes, and what becomes of a page when its last probe
-// goes (facts 3a and 3b). `fixed` is the newest kernel without its known defects.
+// goes (Linux 3.5 to 6.18). `fixed` is the newest kernel without its known defects.
 #pragma once
 
 #include "decoder/boostable.hpp"
@@ -30,14 +30,15 @@ struct Dialect {
     /// After the last probe of a page, the page-cache frame is mapped again; otherwise the copy stays (seed 004 section
     /// 5).
     bool drops_copies;
-    /// Writable private mappings are not probed (facts 3a: which VMAs).
+    /// Writable private mappings are not probed (Linux: valid_vma).
     bool skips_writable;
     /// What an existing int3 in the *file* means: -524 today, EEXIST in 2010 ("refuse ... where a breakpoint already
     /// exists").
     int breakpoint_error;
-    /// An int3 that somebody else wrote is taken for a probe's, where the file has one at that place (facts 7.3).
+    /// An int3 that somebody else wrote is taken for a probe's, where the file has one at that place (measured on
+    /// Linux 6.18.44).
     bool adopts_breakpoints;
-    /// pushf and syscall show the TF and the address of a step to the program (facts 4c: not fixed).
+    /// pushf and syscall show the TF and the address of a step to the program (Linux up to 6.18 does not fix it).
     bool leaks_step;
     /// The step trap of a system call comes one instruction late (the kernel leaves by iret, which lets one instruction
     /// go before TF acts), so what stands behind the copy runs there, too. Measured on Linux 6.18.44.
@@ -59,10 +60,10 @@ struct Dialect {
     /// A consumer that registers while a call is open hears of its return, too.
     bool late_consumers;
     /// What a kernel of that time boosts (decoder/boostable.hpp); and whether kernel code can be preempted, where no
-    /// kernel boosts (facts 4d: not when preemption is on).
+    /// kernel boosts (Linux 6.12: not when preemption is on).
     BoostRules boost;
     bool preemptible;
-    /// fork gives the child the trampoline page that its text may call (6.18 does not: facts 7.7).
+    /// fork gives the child the trampoline page that its text may call (6.18 does not: measured on Linux 6.18.44).
     bool copies_trampoline = false;
     /// What a handler does to RIP is ignored where a jump has replaced the breakpoint (kprobes: Documentation/trace).
     bool detour_keeps_rip = true;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kUretprobe = 335; // the system call's number (Linux 6.11)
 
 /// push rax, rcx, r11; the call; pop r11, rcx; ret, which takes RAX's word: the kernel has put the target there.
-/// Bytes as the live kernel has them (facts 7.13).
+/// Bytes as the live kernel has them (measured on Linux 6.18.44).
 constexpr std::array<std::uint8_t, 18> kCallTrampoline = {0x50, 0x51, 0x41, 0x53, 0x48, 0xc7, 0xc0, 0x4f, 0x01,
                                                           0x00, 0x00, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3, 0xcc};
 constexpr Addr kBehindCall = 13; // offset of what follows the syscall instruction

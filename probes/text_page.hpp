@@ -2,7 +2,7 @@
 //
 // The first breakpoint on a page copies it into a frame of this address space; from then on bytes change in the copy
 // only, and every other process that maps the file keeps executing the page cache's frame. Other breakpoints on the
-// page go into the same copy (facts 3a: page handling, 1b: text-write atomicity).
+// page go into the same copy (Linux: page handling, text-write atomicity).
 //
 // Strategies that lift a breakpoint show the bare instruction for a moment. On the host that is done without rewriting
 // any byte: for each set of lifted probe points there is a variant frame, and lifting is a change of the page-table

@@ -93,7 +93,7 @@ Uprobe* Uprobes::find(std::uint64_t inode, std::uint64_t offset) const {
 }
 
 bool Uprobes::probeable(const Vma& v, const Dialect& d) {
-    // Private file mappings of any protection; today's kernels skip writable ones when they register (facts 3a).
+    // Private file mappings of any protection; today's kernels skip writable ones when they register.
     return v.inode && !v.shared && !v.sealed && !(d.skips_writable && (v.prot & prot::write) != 0);
 }
 
@@ -192,7 +192,7 @@ Path<bool> Uprobes::add(Consumer& c, std::shared_ptr<Inode> inode, std::uint64_t
 }
 
 /// In the memory of the process, whatever its file says: a debugger's, or the program's own. Today's kernels take it
-/// over, and unregistering destroys it (facts 3a).
+/// over, and unregistering destroys it (as Linux does).
 bool Uprobes::is_foreign_breakpoint(Mm& mm, Addr va) {
     std::uint8_t byte = 0;
     const Site* s = site(mm, va);

@@ -2,7 +2,7 @@
 //
 // 32 slots of 128 bytes; slot 0 is reserved for the return trampoline, as in Linux (facts M4). The kernel writes slots
 // through its own view of the page, so they work as text even after the program has unmapped the area; then the copy
-// faults (facts 7.4). Where the page lies is what seed 001 argues about:
+// faults (measured on Linux 6.18.44). Where the page lies is what seed 001 argues about:
 //
 //   vma            execute-only, `[uprobes]`, as high as possible: visible in /proc/PID/maps, and munmap removes it
 //   hidden_vma     the same, left out of /proc/PID/maps

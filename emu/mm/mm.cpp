@@ -224,7 +224,7 @@ long Mm::remap(Addr old, std::uint64_t old_bytes, std::uint64_t new_bytes, bool 
     moved.start = to;
     moved.end = to + new_bytes;
     if (long r = insert(std::move(moved)); r != 0) return r;
-    // The pages move with what is in them, an int3 included (facts 3a: mprotect, mremap).
+    // The pages move with what is in them, an int3 included (Linux: mprotect, mremap).
     table_.each(old, old + std::min(old_bytes, new_bytes), [&](Addr a, Pte& e) {
         Pte* slot = table_.slot(to + (a - old));
         TL_CHECK(slot != nullptr, "out of RAM for page tables in mremap");

@@ -9,8 +9,9 @@
 //            resumed
 //
 // What the program can observe: nothing where the kernel is right. Released kernels go by opcode bytes that are not
-// always the opcode: `xchg r8, rax` passes for a nop, vpor for a jump (facts 4b), and the program computes something
-// else; the dialect `fixed` steps those. Under the program's own TF the kernel sends the SIGTRAP itself.
+// always the opcode: `xchg r8, rax` passes for a nop, vpor for a jump (as measured on Linux 6.18.44), and the program
+// computes something else; the dialect `fixed` steps those. Under the program's own TF the kernel sends the SIGTRAP
+// itself.
 //
 // Costs one trap. No slot, so no area until something has to be stepped.
 #include "decoder/flow.hpp"

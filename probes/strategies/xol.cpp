@@ -13,10 +13,10 @@
 //            resumed
 //
 // What the program can observe: a mapping `[uprobes]`, which it can unmap; the slot's address and TF where pushf or
-// syscall leak them; a rep string instruction traps after every iteration and runs the handler each time (facts 4c). A
-// fault on the copy is reported at the probe point. After a system call TF traps one instruction late (measured on
-// 6.18.44): what follows the call runs in the slot, too, past its own probe, and with a RIP that nobody corrects. Costs
-// two traps, no text write.
+// syscall leak them; a rep string instruction traps after every iteration and runs the handler each time (as measured
+// on Linux 6.18.44). A fault on the copy is reported at the probe point. After a system call TF traps one instruction
+// late (measured on 6.18.44): what follows the call runs in the slot, too, past its own probe, and with a RIP that
+// nobody corrects. Costs two traps, no text write.
 #include "probes/strategies/xol.hpp"
 
 #include <array>

@@ -2,7 +2,7 @@
 //
 // Masami Hiramatsu's replacement for single-stepping in kprobes (x86, Linux 5.13): the copy needs no TF, because the
 // int3 behind it traps as soon as it is done. Nobody has proposed it for user space. Where a #DB costs more than a #BP
-// (under a hypervisor that intercepts it, fifteen times: facts 5) it is the cheaper trap.
+// (under a hypervisor that intercepts it, fifteen times, as published figures go) it is the cheaper trap.
 //
 //   start    slot-taken, slot-written   as xol.cpp, and an int3 stands behind the copy
 //   step     the copy runs at full speed, a rep string instruction through all its iterations

@@ -62,7 +62,7 @@ TEST_SUITE("probes/hits") {
             CHECK(p.machine.kernel.run().kind == Outcome::Kind::exited);
             CHECK(p.machine.results.at(0) == 0);
             CHECK(p.truth().executions == 1);
-            CHECK(p.truth().hits == 10); // measured on 6.18 for xol: facts 4c
+            CHECK(p.truth().hits == 10); // measured on 6.18 for xol
             CHECK(p.truth().repeated == 9);
             CHECK(adds_up(p.truth()));
         }
