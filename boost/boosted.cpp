@@ -100,18 +100,18 @@ class Boosted final : public OutOfLineStep {
 
     Path<bool> disarmed(Mm& mm, Uprobe& u, Addr va) override { return copies_.retire(mm.id(), va, u); }
 
+    void before_fault_signal(Task& t) override {
+        if (!uprobes.dialect().leaks_step) leave_copy(t);
+    }
+
     /// The thread is inside a copy, which its signal frame is going to show.
     void before_signal_frame(Task& t) override {
+        if (!uprobes.dialect().leaks_step) return leave_copy(t);
         Kernel& k = uprobes.kernel();
         Mm& mm = *t.process->mm;
         const Addr rip = k.get(t, Reg::rip);
         Copy* c = copies_.at(mm.id(), rip);
         if (c == nullptr) return;
-        if (!uprobes.dialect().leaks_step) {
-            uprobes.not_under_way(t); // at its start it runs again, handlers and all, as after a fault out of line
-            k.set(t, Reg::rip, c->probe + (rip - c->at));
-            return;
-        }
         if (!c->shown) copies_.watch(mm, *c, c->at);
         c->shown = true;
         if (rip == c->at) uprobes.set_aside(t, c->at);
@@ -128,6 +128,16 @@ class Boosted final : public OutOfLineStep {
     void forget(Mm& mm) override { copies_.forget(mm); }
 
   private:
+    /// A thread inside a copy is put to the same place in the text.
+    void leave_copy(Task& t) {
+        Kernel& k = uprobes.kernel();
+        const Addr rip = k.get(t, Reg::rip);
+        const Copy* c = copies_.at(t.process->mm->id(), rip);
+        if (c == nullptr) return;
+        uprobes.not_under_way(t); // at its start it runs again, handlers and all, as after a fault out of line
+        k.set(t, Reg::rip, c->probe + (rip - c->at));
+    }
+
     Addr& stepping(Task& t) {
         Utask& u = uprobes.utask(t);
         if (u.strategy == nullptr) u.strategy = std::make_unique<Stepping>();

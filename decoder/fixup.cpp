@@ -45,6 +45,10 @@ PostFix post_fix(const Outline& insn) {
     case Flow::jump_indirect:
     case Flow::ret:
         return PostFix::absolute;
+    case Flow::jump:
+    case Flow::conditional:
+    case Flow::loop:
+        return insn.prefixes & prefix::operand_size ? PostFix::shift_short : PostFix::shift;
     default:
         break;
     }
@@ -54,6 +58,12 @@ PostFix post_fix(const Outline& insn) {
 
 } // namespace
 
+StepShows step_shows(const Outline& insn) {
+    if (insn.vector() || insn.undefined) return StepShows::nothing;
+    if (insn.map == map::one_byte && insn.opcode == 0x9c) return StepShows::in_pushed_flags;
+    return insn.map == map::m0f && insn.opcode == 0x05 ? StepShows::after_syscall : StepShows::nothing;
+}
+
 std::optional<OutOfLine> out_of_line(std::span<const uint8_t> bytes) {
     const auto insn = outline(bytes);
     if (!insn) return std::nullopt;
@@ -62,12 +72,13 @@ std::optional<OutOfLine> out_of_line(std::span<const uint8_t> bytes) {
     std::copy_n(bytes.begin(), insn->length, out.bytes.begin());
     if (insn->rip_relative) replace_rip(*insn, out);
     out.post = post_fix(*insn);
+    out.shows = step_shows(*insn);
     return out;
 }
 
 std::optional<std::array<uint8_t, 16>> relocated(std::span<const uint8_t> bytes, uint64_t from, uint64_t to) {
     const auto insn = outline(bytes);
-    if (!insn) return std::nullopt;
+    if (!insn || branches_relatively(flow(*insn))) return std::nullopt;
     std::array<uint8_t, 16> out{};
     std::copy_n(bytes.begin(), insn->length, out.begin());
     if (!insn->rip_relative) return out;

@@ -24,7 +24,13 @@ enum class PostFix : uint8_t {
     call_indirect, ///< ip is right; the word at the top of the stack becomes the probe's address + length
     absolute,      ///< ip is right
     popf,          ///< as shift, and the trap flag that was popped is kept
+    shift_short,   ///< as shift, but an ip below 64 KiB was cut to 16 bits (66 before a branch: AMD's CPUs do it)
 };
+
+/// Where a step, or the place of a copy, shows to the program afterwards: the trap flag in what pushf pushed, and in
+/// r11 beside the address in rcx. Linux leaves it so.
+enum class StepShows : uint8_t { nothing, in_pushed_flags, after_syscall };
+StepShows step_shows(const Outline& insn);
 
 /// A copy that can run elsewhere.
 struct OutOfLine {
@@ -32,6 +38,7 @@ struct OutOfLine {
     uint8_t length = 0;              ///< as the original's
     Scratch scratch = Scratch::none; ///< must hold the probe's address + length while the copy runs
     PostFix post = PostFix::shift;
+    StepShows shows = StepShows::nothing;
 };
 
 /// The copy of the instruction at the start of `bytes` (64-bit mode); nullopt when there is no instruction. Says
@@ -40,8 +47,8 @@ struct OutOfLine {
 std::optional<OutOfLine> out_of_line(std::span<const uint8_t> bytes);
 
 /// The instruction at the start of `bytes`, which stands at `from`, encoded to stand at `to`: a RIP-relative operand
-/// keeps its target, everything else its bytes (so a relative branch does not). nullopt when there is no instruction,
-/// or no displacement of 32 bits that reaches. kprobes do it for their copies; uprobes' area lies too far away.
+/// keeps its target, everything else its bytes. nullopt when there is no instruction, when it is a relative branch, or
+/// when no displacement of 32 bits reaches. kprobes do it for their copies; uprobes' area lies too far away.
 std::optional<std::array<uint8_t, 16>> relocated(std::span<const uint8_t> bytes, uint64_t from, uint64_t to);
 
 } // namespace trapline

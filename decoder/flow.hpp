@@ -28,6 +28,11 @@ Flow flow(const Outline& insn);
 /// Source: SDM volume 1, "EFLAGS Condition Codes".
 bool condition_holds(uint8_t condition, uint64_t flags);
 
+/// Goes to a place that its immediate names relative to its end.
+constexpr bool branches_relatively(Flow flow) {
+    return flow == Flow::jump || flow == Flow::conditional || flow == Flow::loop || flow == Flow::call;
+}
+
 /// The kind in words, for messages: "relative call".
 std::string_view name(Flow flow);
 

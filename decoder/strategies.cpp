@@ -2,6 +2,7 @@
 
 #include "decoder/boostable.hpp"
 #include "decoder/emulated.hpp"
+#include "decoder/fixup.hpp"
 #include "decoder/flow.hpp"
 #include "decoder/kernel_exec.hpp"
 
@@ -20,9 +21,10 @@ uint8_t quirks_of(const Outline& insn) {
     if (insn.rip_relative) out |= rip_relative;
     if (insn.rep_string) out |= rep_string;
     if (insn.vector()) return out;
-    if (insn.map == map::one_byte && insn.opcode == 0x9c) out |= pushf;
     if (insn.map == map::one_byte && insn.opcode == 0xc7 && insn.modrm == 0xf8) out |= transaction;
-    if (insn.map == map::m0f && insn.opcode == 0x05) out |= syscall;
+    const StepShows shows = step_shows(insn);
+    if (shows == StepShows::in_pushed_flags) out |= pushf;
+    if (shows == StepShows::after_syscall) out |= syscall;
     return out;
 }
 

@@ -130,14 +130,13 @@ void Uprobes::signal_own_step(Task& t) {
 
 void Uprobes::hide_step(const Hit& hit, Addr next) {
     if (dialect_.leaks_step) return;
-    constexpr std::uint8_t kPushf = 0x9c;
-    const auto& b = hit.uprobe->bytes;
-    if (b[0] == kPushf || (b[0] == 0x66 && b[1] == kPushf)) {
+    const StepShows shows = hit.uprobe->copy.shows;
+    if (shows == StepShows::in_pushed_flags) {
         const Addr at = kernel_.get(hit.task, Reg::rsp) + 1; // TF is in the second byte of the image
         std::uint8_t byte = 0;
         Mm& mm = *hit.task.process->mm;
         if (mm.get(at, byte)) mm.put(at, static_cast<std::uint8_t>(byte & ~(kFlagTrap >> 8)));
-    } else if (b[0] == 0x0f && b[1] == 0x05) {
+    } else if (shows == StepShows::after_syscall) {
         kernel_.set(hit.task, Reg::rcx, next);
         kernel_.set(hit.task, Reg::r11, kernel_.get(hit.task, Reg::r11) & ~kFlagTrap);
     }
@@ -148,7 +147,9 @@ void Uprobes::before_fault_signal(Task& t) {
     const Utask& u = utask(t);
     if (u.active == nullptr) return strategy_->before_fault_signal(t);
     const Hit hit{t, u.active, u.address};
+    const bool users = u.user_trap_flag;
     strategy_->abort(hit);
+    kernel_.set_trap_flag(t, users); // also where popf was to load it: it has not
     kernel_.note(t, Step::aborted, hit.address);
 }
 

@@ -62,9 +62,15 @@ bool OutOfLineStep::fix_up(const Hit& hit, Addr copy) {
         k.set(hit.task, Reg::rip, rip + delta);
         return true;
     }
+    if (post == PostFix::shift_short) { // only a branch that was taken leads there
+        constexpr Addr kShort = 0xffff;
+        k.set(hit.task, Reg::rip, rip <= kShort ? (rip + delta) & kShort : rip + delta);
+        return true;
+    }
     const Addr sp = k.get(hit.task, Reg::rsp);
     switch (post) {
     case PostFix::shift:
+    case PostFix::shift_short:
     case PostFix::popf:
     case PostFix::absolute:
         return true;
