@@ -5,7 +5,7 @@
 
 namespace trapline {
 
-Walk walk(std::span<const uint8_t> code, Mode mode) {
+Walk walk(std::span<const uint8_t> code, Wanted wanted, Mode mode) {
     Walk out;
     const size_t end = std::min<size_t>(code.size(), std::numeric_limits<int16_t>::max());
     size_t at = 0;
@@ -15,7 +15,8 @@ Walk walk(std::span<const uint8_t> code, Mode mode) {
         ++out.count;
         out.last_offset = static_cast<uint16_t>(at);
         out.ends_in_rep = insn.rep_string;
-        if (insn.vector() && out.first_vector < 0) out.first_vector = static_cast<int16_t>(at);
+        if (wanted != nullptr && out.first_wanted < 0 && wanted(insn, code.subspan(at, end - at)))
+            out.first_wanted = static_cast<int16_t>(at);
         if (decoded != Decoded::ok || insn.undefined) break;
         at += insn.length;
     }

@@ -2,6 +2,7 @@
 
 #include "decoder/walk.hpp"
 #include "emu/check.hpp"
+#include "emu/cpu/gaps.hpp"
 #include "emu/snapshot/arena.hpp"
 
 #include <algorithm>
@@ -47,13 +48,14 @@ void Blocks::note(PhysAddr at, std::uint32_t size, std::uint16_t count) {
 }
 
 BlockInfo Blocks::decode(std::span<const std::uint8_t> bytes) {
-    Walk w = walk(bytes);
+    Walk w =
+        walk(bytes, [](const Outline& insn, std::span<const std::uint8_t> at) { return gap(insn, at) != Gap::none; });
     BlockInfo info;
     info.count = w.count;
-    info.first_vector = w.first_vector;
+    info.first_gap = w.first_wanted;
     info.last = w.last_offset;
     info.ends_in_rep = w.ends_in_rep;
-    info.special = info.ends_in_rep || info.first_vector >= 0;
+    info.special = info.ends_in_rep || info.first_gap >= 0;
     return info;
 }
 

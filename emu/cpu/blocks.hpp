@@ -1,7 +1,7 @@
 // emu/cpu/blocks.hpp: how many instructions a translated block holds, decoded once and remembered.
 //
 // The engine reports a block by address and size in bytes. Its instruction count, whether it ends in a rep string
-// instruction and where its first VEX-encoded instruction stands are found by the length decoder (decoder/walk.hpp).
+// instruction and where its first gap stands are found by the length decoder (decoder/walk.hpp).
 //
 // Two memories. For the common block, an array of one word for each byte of a page of text: where a block starts there,
 // its size and its count. It is what the CPU looks at for every block it runs, so it must be found with two loads. For
@@ -28,13 +28,12 @@
 namespace trapline {
 
 struct BlockInfo {
-    std::uint64_t key = 0;   ///< of no block: a block has at least one byte
-    std::uint16_t count = 0; ///< instructions
-    std::int16_t first_vector =
-        -1;                       ///< byte offset of the first VEX, EVEX or XOP instruction; this CPU has none of them
+    std::uint64_t key = 0;        ///< of no block: a block has at least one byte
+    std::uint16_t count = 0;      ///< instructions
+    std::int16_t first_gap = -1;  ///< byte offset of the first instruction that the engine lacks (gaps.hpp), -1: none
     std::uint16_t last = 0;       ///< byte offset of the last instruction
     bool ends_in_rep = false;     ///< the last instruction is a rep string instruction
-    bool special = false;         ///< needs the slow path every time it runs: ends in rep or holds a vector instruction
+    bool special = false;         ///< needs the slow path every time it runs: ends in rep or has such an instruction
     std::uint32_t generation = 0; ///< of the page when this was decoded
 };
 

@@ -1,14 +1,17 @@
 #include "emu/cpu/cpu.hpp"
 
+#include "decoder/memory_operand.hpp"
 #include "decoder/walk.hpp"
 #include "emu/check.hpp"
 #include "emu/cpu/access_sink.hpp"
 #include "emu/cpu/engine.hpp"
+#include "emu/cpu/gaps.hpp"
 #include "emu/mm/page_table.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace trapline {
 namespace {
@@ -177,7 +180,9 @@ void Cpu::look(Addr pc, std::uint32_t size) {
         if (!fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
             fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), words};
     }
-    if (info.first_vector > 0 && !stepping_) return request_step(pc, size);
+    const Gap here = info.first_gap == 0 ? gap_at(pc) : Gap::none;
+    const bool amended = here == Gap::lengths || here == Gap::aliased || here == Gap::carry;
+    if (!stepping_ && (info.first_gap > 0 || amended)) return request_step(pc, size);
 
     // The engine runs each iteration of a rep string instruction as a block of its own.
     const bool goes_on = info.ends_in_rep && info.count == 1 && pc == rep_at_ && last_pc_ == rep_block_;
@@ -190,7 +195,11 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     // Only now is it certain that the instruction here is entered: a watch is reported once for each time it is.
     const bool reported = retired() + static_cast<std::uint64_t>(std::max<std::int64_t>(count, 1)) > watch_from_;
     if ((fetch_->any_watch() || reported) && !goes_on && !look_at_watches(pc, size, count > 1, reported)) return;
-    if (info.first_vector == 0) return leave(Exit::Kind::exception, vector::invalid_opcode);
+    if (here == Gap::invalid || here == Gap::refused || (here == Gap::lengths && !limit_lengths(pc)))
+        return leave(Exit::Kind::exception, vector::invalid_opcode);
+    if (here == Gap::aliased) add_across(pc);
+    if (here == Gap::carry) flags_before_ = get(Reg::eflags);
+    if (here == Gap::guarded) return leave(Exit::Kind::exception, vector::general_protection);
     if (sink_ != nullptr) sink_->code(pc, size);
     remaining_ -= count;
     last_pc_ = pc;
@@ -239,6 +248,7 @@ void Cpu::on_exception(unsigned vec) {
         rep_block_ = 1;
         return serve(vec);
     }
+    if (stepping_ && flags_before_ != 0) set(Reg::eflags, flags_before_); // TF is about to be put right, too
     if (stepping_) end_stepping();
     if (vec == vector::breakpoint) {
         give_back(rip - 1);
@@ -319,9 +329,79 @@ bool Cpu::enter_step(Addr pc) {
     return true;
 }
 
+Gap Cpu::gap_at(Addr pc) const {
+    std::array<std::uint8_t, 15> bytes;
+    const std::span<const std::uint8_t> there(bytes.data(), peek(pc, bytes.data(), bytes.size()));
+    Outline insn;
+    (void)decode(there, insn);
+    return gap(insn, there);
+}
+
+/// pcmpestr takes lengths beyond 16 for 16 (Intel SDM volume 1, "Source Data Format"), of either sign. False: they are
+/// part of its operand's address, too, and cannot be changed.
+bool Cpu::limit_lengths(Addr pc) {
+    constexpr std::int64_t kMost = 16;
+    constexpr std::uint8_t kRexW = 0x48;
+    std::array<std::uint8_t, 15> bytes;
+    const std::size_t n = peek(pc, bytes.data(), bytes.size());
+    Outline insn;
+    (void)decode({bytes.data(), n}, insn);
+    const auto address = memory_operand(insn, {bytes.data(), n});
+    std::array<std::uint64_t, 2> limited = {get(Reg::rax), get(Reg::rdx)};
+    for (const Reg r : {Reg::rax, Reg::rdx}) {
+        const bool wide = (insn.rex & kRexW) == kRexW;
+        const auto length = wide ? static_cast<std::int64_t>(get(r)) : static_cast<std::int32_t>(get(r));
+        const auto number = static_cast<std::uint8_t>(r);
+        if (length >= -kMost && length <= kMost) continue;
+        if (address && (address->base == number || address->index == number)) return false;
+        limited[r == Reg::rdx] = static_cast<std::uint64_t>(std::clamp(length, -kMost, kMost));
+    }
+    lengths_ = {get(Reg::rax), get(Reg::rdx)};
+    lengths_limited_ = true;
+    set(Reg::rax, limited[0]);
+    set(Reg::rdx, limited[1]);
+    return true;
+}
+
+/// phadd and phsub of a register with itself: what it holds afterwards is known before (Intel SDM volume 2, "PHADDW").
+void Cpu::add_across(Addr pc) {
+    std::array<std::uint8_t, 15> bytes;
+    const std::size_t n = peek(pc, bytes.data(), bytes.size());
+    Outline insn;
+    (void)decode({bytes.data(), n}, insn);
+    const unsigned index = insn.rm() | (insn.rex & 1u) << 3;
+    const bool subtract = (insn.opcode & 4) != 0, saturate = (insn.opcode & 3) == 3;
+    const auto across = [&]<class T>(std::array<T, 16 / sizeof(T)> v) {
+        auto out = v;
+        for (std::size_t i = 0; i < v.size(); ++i) {
+            const std::size_t pair = 2 * (i % (v.size() / 2));
+            const std::int64_t a = v[pair], b = v[pair + 1];
+            const std::int64_t sum = subtract ? a - b : a + b;
+            using Limits = std::numeric_limits<T>;
+            out[i] = static_cast<T>(saturate ? std::clamp<std::int64_t>(sum, Limits::min(), Limits::max()) : sum);
+        }
+        std::memcpy(across_.data(), out.data(), across_.size());
+    };
+    std::array<std::int16_t, 8> words;
+    std::array<std::int32_t, 4> doublewords;
+    get_xmm(index, words.data());
+    get_xmm(index, doublewords.data());
+    if ((insn.opcode & 3) == 2)
+        across(doublewords);
+    else
+        across(words);
+    across_index_ = static_cast<int>(index);
+}
+
 /// Hides our TF from pushf and keeps what popf loaded as the guest's own.
 void Cpu::finish_step() {
     step_pending_ = false;
+    flags_before_ = 0;
+    if (across_index_ >= 0) set_xmm(static_cast<unsigned>(std::exchange(across_index_, -1)), across_.data());
+    if (std::exchange(lengths_limited_, false)) {
+        set(Reg::rax, lengths_[0]);
+        set(Reg::rdx, lengths_[1]);
+    }
     if (step_opcode_ == 0x9c && !guest_trap_flag_) {
         PhysAddr p = 0;
         if (translate(get(Reg::rsp) + 1, p)) frames_.ram()[p] &= static_cast<std::uint8_t>(~(kFlagTrap >> 8));

@@ -11,7 +11,8 @@
 //   of a
 //     probe sees a bare execution, and how a schedule stops a task at a place.
 //   - Faults with an error code, and without the engine's pile-up of exceptions.
-//   - #UD for every VEX, EVEX and XOP instruction: this CPU has no AVX and must never compute a wrong result.
+//   - #UD for every VEX, EVEX and XOP instruction: this CPU has no AVX; and for what else the engine would compute
+//   wrongly in silence (gaps.hpp).
 //
 // #BP and #DB are offered to a TrapService while the engine runs; if it serves them at once, the engine is not left at
 // all. Everything else leaves `run` with an Exit. Read next: emu/kernel/machine.hpp, the only caller.
@@ -69,6 +70,8 @@ class TrapService {
     /// next run of this thread then calls again with `again` set.
     virtual bool fetch(Addr va, bool again) = 0;
 };
+
+enum class Gap : std::uint8_t;
 
 class Cpu {
   public:
@@ -192,6 +195,9 @@ class Cpu {
     void begin_stepping();
     void end_stepping();
     void finish_step();
+    Gap gap_at(Addr pc) const;
+    bool limit_lengths(Addr pc);
+    void add_across(Addr pc);
     void give_back(Addr rip);
     void clear_fault();
     /// The leaf entry for `va`, 0 when it is not present.
@@ -236,6 +242,11 @@ class Cpu {
     bool step_was_guests_ = false; // EFLAGS.TF was the guest's own when that instruction was entered
     std::uint8_t step_opcode_ = 0; // 0x9c or 0x9d when it pushes or pops the flags
     Addr step_from_ = 0, step_to_ = 0;
+    bool lengths_limited_ = false; // the step is a pcmpestr, whose lengths were these
+    std::array<std::uint64_t, 2> lengths_{};
+    std::uint64_t flags_before_ = 0; // the step may fault after it has changed them; 0: it is not one of these
+    int across_index_ = -1;          // the step is a phadd or phsub: this XMM register will hold these bytes
+    std::array<std::uint8_t, 16> across_{};
     Addr stale_pc_ = 0; // the block that was translated from other bytes than stand there now
     std::uint32_t stale_size_ = 0;
 };

@@ -11,19 +11,23 @@ TEST_CASE("a walk counts instructions and says where the last one starts") {
     const Walk w = walk(bytes("55 48 89 e5 8b 05 10 00 00 00 c3"));
     CHECK(w.count == 4);
     CHECK(w.last_offset == 10);
-    CHECK(w.first_vector == -1);
+    CHECK(w.first_wanted == -1);
     CHECK_FALSE(w.ends_in_rep);
     CHECK(walk({}).count == 0);
 }
 
-TEST_CASE("a walk finds the first vector instruction, also one that no CPU has") {
-    CHECK(walk(bytes("90 c5 f9 fe c1 c5 f8 77")).first_vector == 1); // nop; vpaddd; vzeroupper
-    CHECK(walk(bytes("c5 f9 fe c1")).first_vector == 0);
-    CHECK(walk(bytes("90 90 c5 f8 00 c0")).first_vector == 2);
-    CHECK(walk(bytes("90 62 f1 7c 48 28 00")).first_vector == 1);
-    CHECK(walk(bytes("90 8f e9 78 80 c1")).first_vector == 1);
-    CHECK(walk(bytes("90 c5 f9")).first_vector == 1);  // cut short, and still recognised
-    CHECK(walk(bytes("8f 00 90")).first_vector == -1); // pop [rax]
+TEST_CASE("a walk finds the first instruction of a kind, also one that no CPU has") {
+    const auto first = [](const char* hex) {
+        return walk(bytes(hex), [](const Outline& insn, std::span<const uint8_t>) { return insn.vector(); })
+            .first_wanted;
+    };
+    CHECK(first("90 c5 f9 fe c1 c5 f8 77") == 1); // nop; vpaddd; vzeroupper
+    CHECK(first("c5 f9 fe c1") == 0);
+    CHECK(first("90 90 c5 f8 00 c0") == 2);
+    CHECK(first("90 62 f1 7c 48 28 00") == 1);
+    CHECK(first("90 8f e9 78 80 c1") == 1);
+    CHECK(first("90 c5 f9") == 1);  // cut short, and still recognised
+    CHECK(first("8f 00 90") == -1); // pop [rax]
 }
 
 TEST_CASE("a walk knows whether it ends in a repeated string instruction") {
