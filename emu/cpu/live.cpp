@@ -31,6 +31,16 @@ std::size_t look(int memory, std::uint64_t from, std::vector<std::uint8_t>& out)
     return done;
 }
 
+/// The memory of an engine that is gone may hold the same values: those do not change with a register.
+bool follows(uc_struct* engine, const volatile std::uint64_t* candidate) {
+    constexpr auto kRdx = static_cast<std::size_t>(Reg::rdx);
+    const std::uint64_t before = candidate[kRdx], other = ~before;
+    uc_reg_write(engine, UC_X86_REG_RDX, &other);
+    const bool same = candidate[kRdx] == other;
+    uc_reg_write(engine, UC_X86_REG_RDX, &before);
+    return same;
+}
+
 } // namespace
 
 LiveRegisters LiveRegisters::find(uc_struct* engine) {
@@ -52,10 +62,14 @@ LiveRegisters LiveRegisters::find(uc_struct* engine) {
     for (std::size_t w = 0; w < words && found == nullptr; ++w) {
         if (handle[w] < 0x10000 || handle[w] % sizeof(std::uint64_t) != 0) continue;
         const std::size_t n = look(memory, handle[w], bytes);
-        const void* at = n < sizeof magics ? nullptr : ::memmem(bytes.data(), n, magics.data(), sizeof magics);
-        if (at != nullptr)
-            found = reinterpret_cast<std::uint64_t*>(handle[w]) +
-                    (static_cast<const std::uint8_t*>(at) - bytes.data()) / sizeof(std::uint64_t);
+        for (std::size_t from = 0; found == nullptr && from + sizeof magics <= n;) {
+            const void* at = ::memmem(bytes.data() + from, n - from, magics.data(), sizeof magics);
+            if (at == nullptr) break;
+            const auto offset = static_cast<std::size_t>(static_cast<const std::uint8_t*>(at) - bytes.data());
+            auto* candidate = reinterpret_cast<std::uint64_t*>(handle[w]) + offset / sizeof(std::uint64_t);
+            if (follows(engine, candidate)) found = candidate;
+            from = offset + sizeof(std::uint64_t);
+        }
     }
     ::close(memory);
     LiveRegisters live;
