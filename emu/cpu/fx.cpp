@@ -5,7 +5,7 @@
 
 namespace trapline {
 namespace {
-constexpr int kFcw = 0, kFsw = 2, kFtw = 4, kMxcsr = 24, kMxcsrMask = 28, kStack = 32, kXmm = 160;
+constexpr int kFcw = 0, kFsw = 2, kFtw = 4, kFip = 8, kMxcsr = 24, kMxcsrMask = 28, kStack = 32, kXmm = 160;
 
 template <class Read> void fill_fx(Read read, std::uint64_t mxcsr, std::uint8_t* out) {
     std::memset(out, 0, 512);
@@ -17,6 +17,7 @@ template <class Read> void fill_fx(Read read, std::uint64_t mxcsr, std::uint8_t*
     std::memcpy(out + kFsw, &status, 2);
     for (unsigned i = 0; i < 8; ++i) // abridged tags: one bit a register, set when it is not empty
         if ((tags >> (2 * i) & 3) != 3) out[kFtw] |= static_cast<std::uint8_t>(1u << i);
+    read(UC_X86_REG_FIP, out + kFip); // of the last x87 instruction; the engine keeps no data pointer
     const auto control_and_status = static_cast<std::uint32_t>(mxcsr);
     const std::uint32_t mask = 0xffff;
     std::memcpy(out + kMxcsr, &control_and_status, 4);
@@ -52,6 +53,7 @@ void Cpu::set_fx(const std::uint8_t* in) {
     uc_reg_write(engine_->uc, UC_X86_REG_FPCW, &control);
     uc_reg_write(engine_->uc, UC_X86_REG_FPSW, &status); // first: the stack registers are named from its top
     uc_reg_write(engine_->uc, UC_X86_REG_FPTAG, &tags);
+    uc_reg_write(engine_->uc, UC_X86_REG_FIP, in + kFip);
     std::uint32_t mxcsr = 0;
     std::memcpy(&mxcsr, in + kMxcsr, 4);
     set(Reg::mxcsr, mxcsr & 0xffff);
