@@ -1,12 +1,15 @@
 #include "loader/files/host_file.hpp"
 
 #include "loader/files/page_cache.hpp"
+#include "loader/process_state.hpp"
 #include "loader/system.hpp"
 
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
 #include <limits>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace trapline {
@@ -20,6 +23,18 @@ int shown_flags(int flags) {
     constexpr int kLargeFile = 0100000;
     constexpr int kOnlyAtOpen = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
     return (flags & ~kOnlyAtOpen) | ((flags & O_PATH) != 0 ? 0 : kLargeFile);
+}
+
+/// RLIMIT_FSIZE of whoever uses the file.
+std::uint64_t largest_file(const Io& io) { return state_of(*io.task.process).limits[RLIMIT_FSIZE].soft; }
+
+/// A file would become larger than it may (mm/filemap.c, generic_write_check_limits).
+long too_large(Io& io) {
+    SigInfo info;
+    info.signo = SIGXFSZ;
+    info.pid = io.task.process->pid;
+    io.kernel.send(io.task, info);
+    return -EFBIG;
 }
 
 OrErrno<std::shared_ptr<File>> open_again(Io& io, const std::string& path, int flags) {
@@ -78,12 +93,14 @@ long HostFile::write(Io& io, IoBuffer& from, std::uint64_t& at) {
         at = *end;
     }
     long total = 0, error = 0;
-    while (from.left() > 0 && error == 0) {
+    const std::uint64_t end = largest_file(io);
+    if (from.left() > 0 && at >= end) return too_large(io);
+    while (from.left() > 0 && error == 0 && at < end) {
         if (at > kLargest - kPiece) {
             error = -EFBIG;
             break;
         }
-        const std::size_t taken = from.take(piece.data(), piece.size());
+        const std::size_t taken = from.take(piece.data(), std::min<std::uint64_t>(piece.size(), end - at));
         if (taken == 0) error = -EFAULT;
         for (std::size_t done = 0; done < taken;) {
             const ssize_t n = ::pwrite(opened_.fd.get(), piece.data() + done, taken - done, static_cast<off_t>(at));
@@ -111,6 +128,11 @@ OrErrno<FileStat> HostFile::stat(Io& io) {
 
 long HostFile::truncate(Io& io, std::uint64_t bytes) {
     if (bytes > kLargest) return -EINVAL;
+    if (bytes > largest_file(io)) {
+        const auto now = size(io);
+        if (!now) return now.error();
+        if (bytes > *now) return too_large(io);
+    }
     if (::ftruncate(opened_.fd.get(), static_cast<off_t>(bytes)) != 0) return -errno;
     if (inode_ != nullptr) truncate_cached(io.kernel, *inode_, bytes);
     io.system.sandbox().changed(opened_);

@@ -91,6 +91,8 @@ long sys_mmap(Call& c) {
         if (v.start == 0) return -ENOMEM;
     }
     v.end = v.start + bytes;
+    constexpr std::size_t kMostAreas = 65530; // vm.max_map_count
+    if (mm.vmas().size() >= kMostAreas) return -ENOMEM;
     const Addr start = v.start;
     const long r = mm.map(std::move(v));
     return r != 0 ? r : static_cast<long>(start);
@@ -224,8 +226,22 @@ long sys_mincore(Call& c) {
     return 0;
 }
 
-/// Nothing is ever swapped out: locking is already so.
-long sys_mlock(Call&) { return 0; }
+/// Nothing is ever swapped out: locking is already so, if the pages are there.
+long sys_mlock(Call& c) {
+    const Addr start = page_floor(c.args[0]);
+    const std::uint64_t bytes = page_ceil(c.args[1] + (c.args[0] - start)); // may be 0 for the largest numbers
+    if (start + bytes < start) return -EINVAL;
+    return all_mapped(c.mm(), start, bytes) ? 0 : -ENOMEM;
+}
+
+long sys_mlock2(Call& c) { return (c.args[2] & ~std::uint64_t{MLOCK_ONFAULT}) != 0 ? -EINVAL : sys_mlock(c); }
+
+long sys_mlockall(Call& c) {
+    constexpr std::uint64_t kWhich = MCL_CURRENT | MCL_FUTURE;
+    return (c.args[0] & ~(kWhich | MCL_ONFAULT)) != 0 || (c.args[0] & kWhich) == 0 ? -EINVAL : 0;
+}
+
+long sys_munlockall(Call&) { return 0; }
 long sys_pkey_mprotect(Call& c) { return static_cast<std::int32_t>(c.args[3]) == -1 ? sys_mprotect(c) : -EINVAL; }
 
 } // namespace
@@ -242,9 +258,9 @@ std::span<const SyscallInfo> memory_calls() {
         {28, "madvise", "xui", "partial: no MADV_REMOVE, MADV_DONTFORK, MADV_WIPEONFORK", sys_madvise},
         {149, "mlock", "xu", "full", sys_mlock},
         {150, "munlock", "xu", "full", sys_mlock},
-        {151, "mlockall", "x", "full", sys_mlock},
-        {152, "munlockall", "", "full", sys_mlock},
-        {325, "mlock2", "xux", "full", sys_mlock},
+        {151, "mlockall", "x", "full", sys_mlockall},
+        {152, "munlockall", "", "full", sys_munlockall},
+        {325, "mlock2", "xux", "full", sys_mlock2},
         {329, "pkey_mprotect", "xuPi", "partial: no keys", sys_pkey_mprotect},
     };
     return kCalls;

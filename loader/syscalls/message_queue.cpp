@@ -174,7 +174,7 @@ long sys_mq_notify(Call& c) {
         if (!c.mm().get(c.args[1], event)) return -EFAULT;
         // SIGEV_THREAD needs a netlink socket, and there are none.
         if (event.notify != SIGEV_NONE && event.notify != SIGEV_SIGNAL) return -EINVAL;
-        if (event.notify == SIGEV_SIGNAL && (event.signo < 1 || event.signo > sig::count)) return -EINVAL;
+        if (event.notify == SIGEV_SIGNAL && static_cast<std::uint32_t>(event.signo) > sig::count) return -EINVAL;
     }
     const auto file = queue_at(c);
     if (!file) return file.error();

@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -165,6 +166,22 @@ static void files(void) {
     SHOW(fstat(fd, &st));
     SHOW(pread(fd, buffer, 10, 9996));
     printf("%ld %.1s%d%d%.6s%d\n", (long)st.st_size, buffer, buffer[1], buffer[2], buffer + 3, buffer[9]);
+    // A file that may not become larger.
+    signal(SIGXFSZ, on);
+    struct rlimit usual, small = {11000, RLIM_INFINITY};
+    getrlimit(RLIMIT_FSIZE, &usual);
+    setrlimit(RLIMIT_FSIZE, &small);
+    SHOW(pwrite(fd, buffer, 2000, 10000));
+    SHOW(caught);
+    SHOW(pwrite(fd, buffer, 1, 11000));
+    SHOW(caught == SIGXFSZ);
+    caught = 0;
+    SHOW(ftruncate(fd, 12000));
+    SHOW(caught == SIGXFSZ);
+    SHOW(ftruncate(fd, 10006));
+    SHOW(pwrite(fd, buffer, 0, 20000));
+    small.rlim_cur = usual.rlim_cur;
+    setrlimit(RLIMIT_FSIZE, &small);
     SHOW(ioctl(fd, TIOCGWINSZ, buffer));
     SHOW(syscall(SYS_fcntl, fd, 12345, 0));
     // Deleted and still open; and what an O_PATH descriptor can do.
@@ -269,6 +286,12 @@ static void memory(void) {
     SHOW(msync((void*)0x10000, page, MS_SYNC));
     SHOW(mincore(moved, page, (void*)buffer));
     SHOW(mlock(moved, page));
+    SHOW(mlock(bad, page));
+    SHOW(mlock(moved, -1));
+    SHOW(munlock(bad, 1));
+    SHOW(mlockall(0));
+    SHOW(mlockall(77));
+    SHOW(mlockall(MCL_ONFAULT));
     char* end = sbrk(0);
     SHOW((char*)sbrk(10000) == end);
     end[9999] = 1;
