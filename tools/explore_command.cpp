@@ -1,5 +1,6 @@
 // `trapline explore`: the interleavings of scenarios are searched.
 #include "boost/catalogue.hpp"
+#include "scenarios/explore/workers.hpp"
 #include "scenarios/picture.hpp"
 #include "scenarios/results.hpp"
 #include "scenarios/text.hpp"
@@ -14,7 +15,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fmt/format.h>
-#include <sched.h>
 
 namespace trapline {
 namespace {
@@ -48,12 +48,6 @@ struct ExploreCommandOptions {
     bool github = false, explain = false;
 };
 
-unsigned cores() {
-    cpu_set_t set;
-    if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
-}
-
 class Explore {
   public:
     explicit Explore(const ExploreCommandOptions& options) : options_(options) {}
@@ -72,7 +66,7 @@ class Explore {
         if (o.junit == "-" && o.github)
             return fail("only one of --github, --json - and --junit - can have standard output");
         plain_ = o.json != "-" && o.junit != "-";
-        sweep_.jobs = cores();
+        sweep_.jobs = usable_processors();
         if (o.jobs) {
             const auto n = parse_number("--jobs", *o.jobs);
             if (!n || *n == 0 || *n > 1024) return fail("--jobs must be a number from 1 to 1024");

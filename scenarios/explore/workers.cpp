@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -169,6 +170,12 @@ std::optional<Result<Workers::Answer>> Workers::wait(int milliseconds) {
         if (auto answer = message(w)) return answer;
     }
     return std::nullopt;
+}
+
+unsigned usable_processors() {
+    cpu_set_t set;
+    if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
 }
 
 } // namespace trapline

@@ -12,6 +12,9 @@
 
 namespace trapline {
 
+/// Processors of the host that this process may use: as many workers are of use.
+[[nodiscard]] unsigned usable_processors();
+
 class Workers {
   public:
     /// The process has no machine now. Both references must outlive the workers.

@@ -143,6 +143,14 @@ class Compare(harness.CommandTest):
         rows = self.rows(self.file("violated.toml", violated), "--strategy", "inline", code=1)
         self.assertIn("violated", " ".join(rows["inline"]["notes"]))
 
+    def test_a_scenario_that_states_a_space_is_searched(self):
+        scenario = self.scenario("races/01-window.toml")
+        rows = self.rows(scenario, "--strategy", "inline,xol")
+        self.assertEqual({name: row["verdict"] for name, row in rows.items()},
+                         {"inline": "sometimes missed", "xol": "never missed"})
+        out = self.expect(0, "replay", scenario, "--token", rows["inline"]["token"], "--json", "-").out
+        self.assertIn("missed 1", json.loads(out)["results"][0]["detail"])
+
     def test_what_the_program_notices(self):
         # It prints the first byte of `hot`, which is an int3 while it is probed.
         rows = self.rows("-p", ":hot", "--strategy", "xol", "--", self.guest("reads-own-text"))

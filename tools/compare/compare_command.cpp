@@ -1,10 +1,12 @@
 // `trapline compare`: the same run with every strategy, a row for each.
 #include "boost/catalogue.hpp"
 #include "probes/dialect.hpp"
+#include "scenarios/explore/workers.hpp"
 #include "scenarios/text.hpp"
 #include "tools/compare/formats.hpp"
 #include "tools/coverage_scan.hpp"
 #include "tools/event_log.hpp"
+#include "tools/explore_report.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/json_out.hpp"
 #include "tools/options.hpp"
@@ -24,21 +26,23 @@ namespace {
 constexpr const char* kFooter =
     "A row says what one run under one schedule showed: \"no miss\" is no proof for other schedules. With\n"
     "--repeat N, or a scenario that samples schedules ([explore] method = \"random\" or \"pct\"), it says\n"
-    "what several runs showed, one for each seed; a number that differs between them is printed as\n"
-    "LEAST..MOST. Traps and cycles are those of the run divided by its hits, rounded to whole numbers\n"
-    "(JSON has the sums, too); cycles are virtual, from the trap to the thread's resumption, priced by\n"
-    "the profile. --cost A,B runs everything once more for each further profile and prints nanoseconds\n"
-    "side by side. `probeable` is the share of the instructions of the program's file that the strategy\n"
-    "can probe. `noticed` is what the program prints, or how it ends, when that differs from a run\n"
-    "without probes (in turn on one CPU after the other: a program that races with itself may differ by\n"
-    "itself). Guests read the command's standard input when it is a file, else nothing.\n"
+    "what several runs showed, one for each seed; of a scenario that states a space to be searched the\n"
+    "verdict is that of the search, and `never missed` a proof; a number that differs between them is\n"
+    "printed as LEAST..MOST. Traps and cycles are those of the run divided by its hits, rounded to\n"
+    "whole numbers (JSON has the sums, too); cycles are virtual, from the trap to the thread's\n"
+    "resumption, priced by the profile. --cost A,B runs everything once more for each further profile\n"
+    "and prints nanoseconds side by side. `probeable` is the share of the instructions of the program's\n"
+    "file that the strategy can probe. `noticed` is what the program prints, or how it ends, when that\n"
+    "differs from a run without probes (in turn on one CPU after the other: a program that races with\n"
+    "itself may differ by itself). Guests read the command's standard input when it is a file, else\n"
+    "nothing.\n"
     "\n"
     "Columns: executions, hits, missed, repeated, verdict, traps, cycles, time, writes, pages, vmas,\n"
     "slots, ipis, restarts, fallbacks, instructions, total, probeable, noticed, token; or all.\n"
     "\n"
     "Exit code: 0 done, and every expectation of the scenario holds; 1 one does not hold; 2 bad command\n"
     "line, scenario or program; 3 a strategy that the scenario names could not follow its schedule; 4 a\n"
-    "limit was reached; 130 interrupted (what there is is printed).\n"
+    "limit was reached or a search not finished; 130 interrupted (what there is is printed).\n"
     "\n"
     "Examples:\n"
     "  trapline compare scenarios/missed-probe/two-cpus.toml\n"
@@ -253,9 +257,33 @@ class Compare {
         row.settle(diverged, limited, endless, refused);
         row.probeable = probeable(strategy, like.kernel);
         if (trial) judge(row, trial->row());
-        if (named && needs_search_)
-            row.add_note("this is one schedule; what the scenario expects needs a search: trapline explore");
+        if (needs_search_)
+            if (auto searched = search(row, like, named); !searched) return searched;
         rows_.push_back(std::move(row));
+        return {};
+    }
+
+    /// The scenario states a space of schedules, so that is what the row's verdict is about; its numbers are of one.
+    Result<void> search(CompareRow& row, RunRequest request, bool named) {
+        request.invariants = true;
+        request.schedule = SchedulePolicy(policy::RoundRobin{});
+        SweepOptions sweep;
+        sweep.jobs = usable_processors();
+        sweep.interrupted = interrupted_;
+        sweep.progress = [&](const SweepProgress& p) {
+            progress_.show([&] { return fmt::format("{}: {} schedules", row.strategy, p.runs); });
+        };
+        const ExploreSection& section = *ready_->scenario.explore;
+        const auto explored = explore(request, section, sweep);
+        progress_.clear();
+        if (!explored) return tl::make_unexpected(explored.error());
+        if (explored->interrupted) return {};
+        const ExploreRow found{trapline::judge(ready_->scenario, row.strategy, *explored), section, *explored, 0, {}};
+        const MissVerdict miss = miss_verdict(found);
+        row.verdict = fmt::format("{} missed", miss.word);
+        if (miss.word == "not-seen") row.verdict = "no miss seen";
+        if (miss.simplest != nullptr) row.token = miss.simplest->token;
+        if (named) judge(row, found.row);
         return {};
     }
 
@@ -308,7 +336,9 @@ class Compare {
         CompareTitle title;
         title.what = ready_ ? ready_->scenario.name : std::filesystem::path(program_).filename().string();
         title.machine = fmt::format("{} on {} CPU{}", kernel_, cpus_, cpus_ == 1 ? "" : "s");
-        title.runs = runs_ == 1 ? "one schedule" : fmt::format("{} runs for each", runs_);
+        title.runs = needs_search_ ? "one schedule, verdicts by search"
+                     : runs_ == 1  ? "one schedule"
+                                   : fmt::format("{} runs for each", runs_);
         if (ready_) title.scenario = contents(options_.files.front());
         const CompareGrid grid = compare_grid(rows_, columns_);
         if (plain_) fmt::print("{}", compare_text(title, rows_, grid));
@@ -324,7 +354,7 @@ class Compare {
             return 128 + interrupted_by();
         }
         if (const int code = exit_code(judged_); code != 0) return code;
-        return (limited_ && judged_.empty()) || needs_search_ ? exit_status::inconclusive : exit_status::done;
+        return limited_ && judged_.empty() ? exit_status::inconclusive : exit_status::done;
     }
 
     const CompareOptions& options_;
