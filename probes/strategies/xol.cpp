@@ -19,10 +19,17 @@
 // nobody corrects. Costs two traps, no text write.
 #include "probes/strategies/xol.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
 namespace trapline {
+
+XolStep::Copy XolStep::copy_of(const Uprobe& u) {
+    Copy copy;
+    std::copy(u.copy.bytes.begin(), u.copy.bytes.end(), copy.bytes.begin());
+    return copy;
+}
 
 Path<bool> XolStep::start(Hit hit) {
     Kernel& k = uprobes.kernel();
@@ -48,7 +55,7 @@ Path<bool> XolStep::start(Hit hit) {
     co_await k.step(hit.task, Step::slot_taken, static_cast<std::uint64_t>(slot), hit.address);
 
     if (uprobes.mutated(Mutation::slot_marked_late)) a->claim(slot);
-    a->write(slot, copy.bytes, !uprobes.mutated(Mutation::slot_flush_forgotten),
+    a->write(slot, std::span(copy.bytes).first(copy.size), !uprobes.mutated(Mutation::slot_flush_forgotten),
              uprobes.mutated(Mutation::slot_copy_kept));
     if (uprobes.mutated(Mutation::slot_freed_early) && a->taken(slot)) a->free(slot);
     enter(hit, a->slot_address(slot));

@@ -27,10 +27,11 @@ class XolStep : public OutOfLineStep {
   protected:
     /// What stands in the slot, and whether it is stepped with TF.
     struct Copy {
-        std::span<const std::uint8_t> bytes;
+        std::array<std::uint8_t, 17> bytes{}; ///< by value: other threads' hits come between the steps
+        std::size_t size = 16;                ///< of them are written
         bool stepped = true;
     };
-    virtual Copy copy_of(const Uprobe& u) { return {u.copy.bytes}; }
+    virtual Copy copy_of(const Uprobe& u);
     /// `finish`, where `end` is the step that says how the copy ended.
     Path<bool> end(Hit hit, Step end);
 

@@ -36,20 +36,19 @@ class XolInt3 final : public XolStep {
 
   protected:
     Copy copy_of(const Uprobe& u) override {
+        Copy copy = XolStep::copy_of(u);
         if (stepped(u)) {
             ++uprobes.counters.fallbacks;
-            return {u.copy.bytes};
+            return copy;
         }
-        bytes_ = {};
-        std::copy_n(u.copy.bytes.begin(), u.copy.length, bytes_.begin());
-        bytes_[u.copy.length] = kBreakpoint;
-        return {bytes_, false};
+        copy.bytes[u.copy.length] = kBreakpoint;
+        copy.size = u.copy.length + 1u;
+        copy.stepped = false;
+        return copy;
     }
 
   private:
     static bool stepped(const Uprobe& u) { return u.flow != Flow::sequential; }
-
-    std::array<std::uint8_t, 17> bytes_{}; // the copy that was asked for last
 };
 
 } // namespace
