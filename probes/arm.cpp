@@ -20,9 +20,11 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
         if (space(id) == nullptr) co_return true; // the process has ended meanwhile
     }
     Task& actor = kernel_.actor();
-    auto& page = space(id)->pages[page_floor(va)];
-    if (!page) {
-        page = std::make_unique<TextPage>(mm, page_floor(va));
+    // Between the copy and the int3 others may come and go: somebody else arms the place, the process ends, or the last
+    // other probe of the page is unregistered and takes the copy along.
+    Site* still = site(mm, va);
+    while (still != nullptr && !still->armed && space(id)->pages[page_floor(va)] == nullptr) {
+        auto page = std::make_unique<TextPage>(mm, page_floor(va));
         page->have(page_defects());
         if (!page->valid()) {
             Space& sp = *space(id);
@@ -32,14 +34,13 @@ Path<bool> Uprobes::arm(Mm& mm, Uprobe& u, Addr va, int* error) {
             *error = -ENOMEM;
             co_return false;
         }
+        space(id)->pages[page_floor(va)] = std::move(page);
         ++counters.pages_copied;
         co_await kernel_.step(actor, Step::page_copied, page_floor(va), 0, {}, id);
+        still = space(id) != nullptr ? site(mm, va) : nullptr;
     }
-    // Another thread may have come and gone while this one was between the two steps, or the whole process.
-    Site* still = space(id) != nullptr ? site(mm, va) : nullptr;
     if (still == nullptr || still->armed) co_return true;
     TextPage* now = space(id)->pages[page_floor(va)].get();
-    if (now == nullptr) co_return true;
     now->arm(va, u.bytes[0]);
     still->armed = true;
     if (u.first_address == 0) u.first_address = va;
@@ -106,13 +107,16 @@ Path<bool> Uprobes::disarm(Mm& mm, Addr va) {
 
 /// The program, or a debugger, has written an int3 where its file has a probe that was never put there: in a writable
 /// mapping, perhaps. Linux looks up the place in the file and takes the int3 for its own (measured on Linux 6.18.44);
-/// unregistering will write the file's byte. What it has not analysed yet it leaves as it is. nullptr: no probe there.
+/// unregistering will write the file's byte. What it has not analysed yet it leaves as it is. nullptr: no probe there,
+/// or none is armed in the whole address space, so that Linux does not look (MMF_HAS_UPROBES).
 Uprobe* Uprobes::adopt(Mm& mm, Addr va) {
     const Vma* v = mm.find(va);
     if (v == nullptr || !v->inode || v->shared) return nullptr;
+    Space& space = make_space(mm);
+    const auto armed = [](const auto& site) { return site.second.armed; };
+    if (std::none_of(space.sites.begin(), space.sites.end(), armed)) return nullptr;
     Uprobe* u = find(v->inode->number, v->file_offset(va));
     if (u == nullptr || !u->analysed) return u;
-    Space& space = make_space(mm);
     auto& page = space.pages[page_floor(va)];
     if (!page) page = std::make_unique<TextPage>(mm, page_floor(va));
     if (!page->valid()) {
