@@ -5,7 +5,7 @@
 //   whose
 //           process its consumers want, unless one of its threads is in the kernel (mmap and fork arm as they go)
 //   text    an armed probe point does not show the original byte in any address space that maps it, unless a thread is
-//           stepping there; and where no probe is, nothing is patched
+//           stepping there or a debug register watches it; and where no probe is, nothing is patched
 //   TF      a thread has the TF that a step gave it only while it steps
 //   slots   the strategy's: who has one, has it alone (Strategy::broken)
 //   lives   nobody is in the handler of a consumer that is gone
@@ -70,7 +70,7 @@ std::string Uprobes::broken() {
             if (page == space->pages.end() || !page->second || !page->second->mapped())
                 continue; // the program has replaced it
             if (page->second->lifted(va)) {
-                if (!steps_at(mm, va))
+                if (!steps_at(mm, va) && !strategy_->watches(mm, va))
                     least(found, fmt::format("nobody steps at {:#x}, and the original byte stands there", va));
                 continue;
             }

@@ -91,6 +91,8 @@ class Strategy {
     /// The first rule about its own slots that the strategy's state breaks in the address space, in words; empty when
     /// all is well.
     virtual std::string broken(Mm&) { return {}; }
+    /// Something else than an int3 stands watch at a place whose original byte shows (probes/invariants.cpp).
+    virtual bool watches(Mm&, Addr /*va*/) { return false; }
     /// An address space is going, or has been replaced: forget what was kept for it.
     virtual void forget(Mm&) {}
     /// The thread disappears in the middle of a hit; when its step was over and it still has a slot, without a uprobe.

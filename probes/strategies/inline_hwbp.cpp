@@ -85,6 +85,8 @@ class InlineHwBreakpoint final : public InlineStep {
         if (r != nullptr && clear(*r)) k.note(hit.task, Step::hwbp_cleared, hit.address);
     }
 
+    bool watches(Mm& mm, Addr va) override { return find(mm, va) != nullptr; }
+
     /// The probe has gone, and with it what the register was for.
     Path<bool> disarmed(Mm& mm, Uprobe&, Addr va) override {
         Register* const r = find(mm, va);
