@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <string_view>
+#include <system_error>
 
 namespace {
 
@@ -77,9 +78,15 @@ std::span<const trapline::Subcommand> trapline::subcommands() { return kSubcomma
 
 int main(int argc, char** argv) {
     settle_descriptors();
-    const int code = dispatch(argc, argv);
     // Results that nobody received are not results: a full disk must not look like a pass.
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-    fmt::print(stderr, "trapline: standard output: {}\n", std::strerror(errno));
-    return argc > 1 && std::string_view(argv[1]) == "run" ? exit_status::run_failed : exit_status::defect;
+    const auto not_received = [&](int error_number) {
+        std::fprintf(stderr, "trapline: standard output: %s\n", std::strerror(error_number));
+        return argc > 1 && std::string_view(argv[1]) == "run" ? exit_status::run_failed : exit_status::defect;
+    };
+    try {
+        const int code = dispatch(argc, argv);
+        return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? code : not_received(errno);
+    } catch (const std::system_error& error) { // fmt's, from a write that was longer than the stream's buffer
+        return not_received(error.code().value());
+    }
 }
