@@ -18,16 +18,16 @@ bool mentions(const std::string& text, std::string_view part) { return text.find
 
 TEST_SUITE("scenarios/token") {
     TEST_CASE("a token says guest, model, strategy and the switches that differ") {
-        const Token race = token(" tl1:1f2e3d4c:7:xol-int3:12>2,17+3>k1,17+4>2.3,20>*\n");
+        const Token race = token(" tl1:1f2e3d4c:7:xol-int3:12>2,17+3>k1,17+4~2>2.3,20>*\n");
         CHECK(race.guest8 == "1f2e3d4c");
         CHECK(race.model == 7);
         CHECK(race.strategy == "xol-int3");
         CHECK(std::holds_alternative<policy::RoundRobin>(race.base));
         REQUIRE(race.switches.size() == 4);
-        CHECK(race.switches[0] == TokenSwitch{12, 0, TaskRef{TaskRef::Kind::thread, 1, 2}});
-        CHECK(race.switches[1] == TokenSwitch{17, 3, TaskRef{TaskRef::Kind::tracer, 1, 1}});
-        CHECK(race.switches[2] == TokenSwitch{17, 4, TaskRef{TaskRef::Kind::thread, 2, 3}});
-        CHECK(race.switches[3] == TokenSwitch{20, 0, std::nullopt});
+        CHECK(race.switches[0] == TokenSwitch{12, 0, 0, TaskRef{TaskRef::Kind::thread, 1, 2}});
+        CHECK(race.switches[1] == TokenSwitch{17, 3, 0, TaskRef{TaskRef::Kind::tracer, 1, 1}});
+        CHECK(race.switches[2] == TokenSwitch{17, 4, 2, TaskRef{TaskRef::Kind::thread, 2, 3}});
+        CHECK(race.switches[3] == TokenSwitch{20, 0, 0, std::nullopt});
     }
 
     TEST_CASE("nothing that differs is a hyphen, and another policy stands before it") {
@@ -40,14 +40,15 @@ TEST_SUITE("scenarios/token") {
 
     TEST_CASE("the missed probe fits into forty characters") {
         Token race{"1f2e3d4c", 1, "inline", {}, {}};
-        race.switches = {{12, 0, TaskRef{TaskRef::Kind::thread, 1, 2}}, {17, 0, TaskRef{}}, {19, 0, std::nullopt}};
+        race.switches = {
+            {12, 0, 0, TaskRef{TaskRef::Kind::thread, 1, 2}}, {17, 0, 0, TaskRef{}}, {19, 0, 0, std::nullopt}};
         CHECK(to_string(race) == "tl1:1f2e3d4c:1:inline:12>2,17>1,19>*");
         CHECK(to_string(race).size() <= 40);
     }
 
     TEST_CASE("what is written reads back, and there is one spelling for each token") {
         for (const char* text :
-             {"tl1:1f2e3d4c:7:xol-int3:12>2,17+3>k1,17+4>2.3,20>*", "tl1:00000000:4294967295:xol:-",
+             {"tl1:1f2e3d4c:7:xol-int3:12>2,17+3>k1,17+4~1>2.3,20>*", "tl1:00000000:4294967295:xol:-",
               "tl1:00000000:1:xol:random.18446744073709551615/0>1", "tl1:ffffffff:1:nop5:pct.3.9/0+1>2,1>1"}) {
             CAPTURE(text);
             CHECK(to_string(token(text)) == text);
@@ -55,7 +56,8 @@ TEST_SUITE("scenarios/token") {
         }
         for (const char* other_spelling :
              {"tl1:1F2E3D4C:1:xol:-", "tl1:1f2e3d4c:01:xol:-", "tl1:1f2e3d4c:1:xol:rr/-", "tl1:1f2e3d4c:1:xol:012>2",
-              "tl1:1f2e3d4c:1:xol:12+0>2", "tl1:1f2e3d4c:1:xol:12>1.2", "tl1:1f2e3d4c:1:xol:12>t2"}) {
+              "tl1:1f2e3d4c:1:xol:12+0>2", "tl1:1f2e3d4c:1:xol:12~0>2", "tl1:1f2e3d4c:1:xol:12>1.2",
+              "tl1:1f2e3d4c:1:xol:12>t2"}) {
             CAPTURE(other_spelling);
             CHECK_FALSE(parse_token(other_spelling).has_value());
         }
