@@ -2,7 +2,7 @@
 
 threads8-static is eight pthreads that add to a counter under a mutex, with probes on the function that adds (8000 calls)
 and on the threads' own. Each strategy runs it under a number of random schedules: TRAPLINE_SCHEDULES of them, a few
-unless that is set; issue-sized is 10000, which takes hours. What a strategy is known to break is not asked of it.
+unless that is set; 10000 take hours. What a strategy is known to break is not asked of it.
 """
 import json
 import os
@@ -10,7 +10,7 @@ import sys
 
 import harness
 
-SCHEDULES = int(os.environ.get("TRAPLINE_SCHEDULES", "2"))
+SCHEDULES = int(os.environ.get("TRAPLINE_SCHEDULES", "20"))
 if SCHEDULES > 50:
     harness.TIMEOUT = None  # whoever asks for that many has time
 
