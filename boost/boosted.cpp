@@ -20,7 +20,8 @@
 // nothing is boosted.
 //
 // What others observe: nothing during a hit, the int3 never goes. The program can read the mapping; a fault or a signal
-// inside the copy shows the copy's address (docs/races.md, entry 8), except in the dialect `fixed`, which puts RIP right.
+// inside the copy shows the copy's address (docs/races.md, entry 8), except in the dialect `fixed`, which puts RIP
+// right.
 //
 // The danger is the copy's end. A thread that was preempted inside it comes back to it after any time at all, so it is
 // not reused before the kernel has looked where every thread is (boost/inside.hpp; copies whose address a signal frame

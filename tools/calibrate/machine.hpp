@@ -1,6 +1,7 @@
 // tools/calibrate/machine.hpp: what can be measured of this machine without probes.
 //
-// Each is of many measurements what a tenth is below, in nanoseconds; 0 where the machine cannot say (one CPU has nobody to interrupt).
+// Each is of many measurements what a tenth is below, in nanoseconds; 0 where the machine cannot say (one CPU has
+// nobody to interrupt).
 #pragma once
 
 #include <cstdint>
