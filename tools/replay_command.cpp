@@ -85,10 +85,9 @@ class Replay {
         interrupted_ = catch_interrupts();
         for (const ReadyScenario& ready : scenarios_) {
             for (const std::string& strategy : strategies_.empty() ? ready.strategies() : strategies_) {
-                const ResultRow row = run(ready, strategy);
+                rows_.push_back(run(ready, strategy));
+                if (plain_) fmt::print("{}", results_text({rows_.back()}));
                 if (interrupted_by() != 0) return write(128 + interrupted_by());
-                rows_.push_back(row);
-                if (plain_) fmt::print("{}", results_text({row}));
             }
         }
         return write(exit_code(rows_));
@@ -152,8 +151,8 @@ class Replay {
             warn(ready, *report);
             if (outputs_)
                 if (const auto done = outputs_->finish(request, *report); !done) unwritten_ = !wrong(done.error());
-            if (interrupted_by() != 0) return {};
             trial.add(request, *report);
+            if (interrupted_by() != 0) break;
         }
         return trial.row();
     }
@@ -182,7 +181,7 @@ class Replay {
             }
         }
         if (unwritten_) code = exit_status::misuse;
-        if (interrupted_by() != 0) complain({fmt::format("interrupted after {} results", rows_.size()), {}, {}, 0});
+        if (interrupted_by() != 0) complain({fmt::format("interrupted after {} results", rows_.size() - 1), {}, {}, 0});
         return code;
     }
 

@@ -91,9 +91,12 @@ class Progress(harness.CommandTest):
     def test_replay_names_the_scenario(self):
         text = 'schema = 1\nname = "endless"\nintent = "x"\nsource = "x"\n[guest]\nprogram = "forever"\n' \
                '[run]\nstrategies = ["xol"]\n[[expect]]\nexit = 0\n'
-        replay = self.terminal("replay", self.file("endless.toml", text))
+        replay = self.terminal("replay", self.file("endless.toml", text), stdout=None)
         self.assertTrue(replay.until(r"endless, xol: [\d,]+ instructions"), replay.text)
         replay.process.send_signal(signal.SIGINT)
+        # What there is: the run that was stopped, and how to start it again.
+        self.assertTrue(replay.until(r"inconclusive endless: xol: the run was interrupted\r\n"), replay.text)
+        self.assertTrue(replay.until(r"--token tl1:[^ ]+\r\n"), replay.text)
         self.assertEqual(replay.process.wait(), 130)
 
 
