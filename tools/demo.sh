@@ -13,8 +13,8 @@ show() {
     "$@"
 }
 
-race=scenarios/missed-probe/two-cpus.toml
-show 'The race: one CPU steps the original, the other walks past the lifted probe' build/tools/trapline replay "$race"
-show 'The same race under every strategy' build/tools/trapline compare "$race"
+show 'The race: one CPU steps the original, the other walks past the lifted probe' \
+    build/tools/trapline replay scenarios/missed-probe/two-cpus.toml
+show 'Every strategy, in every order of the two threads' build/tools/trapline compare scenarios/races/01-window.toml
 show 'A real program: how often does ls call malloc?' \
     build/tools/trapline run -p /lib/x86_64-linux-gnu/libc.so.6:malloc --cpus 2 -- /bin/ls -l /usr
