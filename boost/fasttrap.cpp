@@ -45,7 +45,6 @@ namespace {
 
 constexpr std::uint64_t kScratchBytes = 64;
 constexpr std::uint64_t kTrapping = 40; // where the copy that ends in a trap begins
-constexpr std::uint64_t kRestoreBytes = 10;
 
 using Areas = std::map<std::uint32_t, CodeArea>; // by Mm::id
 

@@ -133,7 +133,7 @@ Path<bool> NopCall::take_back(Mm& mm, Uprobe& u, Addr va) {
     const std::uint32_t id = mm.id();
     const bool interrupts = space(mm).lock.busy() && k.atomic();
     const TextLock::Turn turn = co_await space(mm).lock.take();
-    const StillOurs still = [this, id, &mm, &u, va, &turn] { return ours(id, u, va, turn) != nullptr; };
+    const StillOurs still = [this, id, &u, va, &turn] { return ours(id, u, va, turn) != nullptr; };
     const std::vector<std::uint8_t> tail = form_.left_tail(u);
     if (still()) {
         std::vector<std::uint8_t> text(form_.size);

@@ -98,14 +98,16 @@ long rt_sigreturn(Call& c) {
     return 0;
 }
 
+struct Sender {
+    std::int32_t pid, uid;
+    std::uint64_t value;
+};
+
 /// siginfo_t: the members that signals sent by system calls have.
 struct GuestInfo {
     std::int32_t signo, error, code, pad;
     union {
-        struct {
-            std::int32_t pid, uid;
-            std::uint64_t value;
-        } sender;
+        Sender sender;
         Addr address;
     };
     std::uint8_t rest[96];
