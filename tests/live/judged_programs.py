@@ -28,8 +28,8 @@ from common import SKIP, Account, Elf, Trapline, libraries, skip
 SAMPLE, EXECUTED = 16, 0.6
 MOST_HITS = 5000  # of one probe: a step out of line takes a virtual machine some 15 microseconds
 WINDOWS, WINDOW, SETTLE = 48, 1 << 11, 64
-# Python's allocator takes its slow path when a pool is full, and when that is depends on addresses and on the sizes of
-# numbers that the machine models (inodes, times): some of its counts differ by a few, the kernel has no say in it.
+# An open difference, tolerated and not explained: the slow path of Python's allocator ran 13 times live and 14 times here,
+# every time. It did not move with --seed nor with the size of the environment; modelled inodes and times are suspected.
 MAY_DIFFER = {"python3": 0.1}  # share of the probes
 CPUID, NEAR = b"\x0f\xa2", 1 << 10
 BASH = "f() { echo $(( $1 * $1 )); }; for i in {1..20}; do f $i; done; a=(x y z); echo ${#a[@]}; case $i in 20) exit 7;; esac"
