@@ -9,6 +9,13 @@
 namespace trapline {
 namespace {
 
+/// What a reader's buffer should have: /proc has blocks of its own (Linux: proc_fill_super).
+std::uint32_t block_size(const FileStat& st) {
+    constexpr std::uint64_t kProc = 0x16;
+    constexpr std::uint32_t kProcBlock = 1024;
+    return st.device == kProc ? kProcBlock : FileView::block_size;
+}
+
 /// The kernel's struct stat for x86-64 is the C library's.
 long put_stat(Call& c, Addr to, const OrErrno<FileStat>& st) {
     if (!st) return st.error();
@@ -21,7 +28,7 @@ long put_stat(Call& c, Addr to, const OrErrno<FileStat>& st) {
     out.st_gid = st->view.gid;
     out.st_rdev = st->special;
     out.st_size = static_cast<off_t>(st->view.size);
-    out.st_blksize = FileView::block_size;
+    out.st_blksize = block_size(*st);
     out.st_blocks = static_cast<blkcnt_t>(st->view.blocks);
     out.st_mtim = out.st_ctim = st->view.mtime;
     out.st_atim = st->view.atime.value_or(st->view.mtime);
@@ -67,7 +74,7 @@ long sys_statx(Call& c) {
     if (!st) return st.error();
     struct statx out {};
     out.stx_mask = STATX_BASIC_STATS;
-    out.stx_blksize = FileView::block_size;
+    out.stx_blksize = block_size(*st);
     out.stx_nlink = static_cast<std::uint32_t>(st->view.links);
     out.stx_uid = st->view.uid;
     out.stx_gid = st->view.gid;
