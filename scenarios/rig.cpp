@@ -74,6 +74,7 @@ Result<void> Rig::set_up(Policy* policy) {
     config.seed = request_.seed;
     config.limit = request_.limit;
     config.start_time = request_.start_time;
+    config.layout = request_.layout;
     config.cost = &cost_;
     config.watcher = request_.watcher;
     config.poll = [this] {

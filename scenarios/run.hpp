@@ -68,6 +68,7 @@ struct RunRequest {
     std::uint64_t limit = ~0ull;   ///< instructions
     bool host_order = false;       ///< directories are listed as the host does, not sorted
     std::uint64_t start_time = KernelConfig{}.start_time; ///< of CLOCK_REALTIME, seconds since 1970
+    Layout layout;                                        ///< where address spaces have their stack and mappings
     std::variant<SchedulePolicy, Token> schedule;
     std::function<void(const Event&, const Kernel&)> log;       ///< sees every event, if set
     std::function<void(const Miss&, const Kernel&)> missed;     ///< sees every missed execution, if set

@@ -103,6 +103,8 @@ class Judge {
         for (const std::string& variable : judge::surroundings()) set_variable(request_.environment, variable);
         request_.capture_output = true;
         request_.host_order = true;
+        // Where Linux puts it without randomisation: addresses are what some programs hash and sort by.
+        request_.layout.stack_top = kTaskSize;
         request_.start_time =
             static_cast<std::uint64_t>(std::time(nullptr)) + 1; // what is shown of files depends on it
         utsname kernel{};

@@ -86,6 +86,7 @@ struct KernelConfig {
     std::function<bool(Task&, Addr, bool again)> watcher;
     std::function<bool()> poll;               ///< asked now and then; true: the run shall end here
     std::uint64_t start_time = 1'767'225'600; ///< CLOCK_REALTIME at power-on, seconds since 1970: 2026-01-01
+    Layout layout;                            ///< of every address space
 };
 
 struct Outcome {

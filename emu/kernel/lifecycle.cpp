@@ -12,7 +12,7 @@ void Kernel::attach(KernelObserver* observer) {
 }
 
 std::shared_ptr<Mm> Kernel::create_mm() {
-    return std::make_shared<Mm>(*frames_, *cpu_, ++mms_, Layout{}, mm_observer_);
+    return std::make_shared<Mm>(*frames_, *cpu_, ++mms_, config_.layout, mm_observer_);
 }
 
 Process& Kernel::create_process(Process* parent) {

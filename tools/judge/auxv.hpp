@@ -1,8 +1,10 @@
-// tools/judge/auxv.hpp: the auxiliary vector of a program that has just been loaded, made that of the emulated machine.
+// tools/judge/auxv.hpp: a program that has just been loaded finds what it would find in the emulated machine.
 //
-// It tells a program what the kernel and the processor offer: the vDSO, hardware capabilities, restartable sequences.
-// The emulated machine has no vDSO, so libc's clocks are system calls there; here the entry is struck out, and they are
-// here, too. Only the first program is treated so: what it executes later finds the kernel's own vector.
+// The auxiliary vector tells it what the kernel and the processor offer: the vDSO, hardware capabilities, restartable
+// sequences. The emulated machine has no vDSO, so libc's clocks are system calls there; here the entry is struck out,
+// and they are here, too. The vDSO's pages are unmapped, or every later mapping would lie below them: allocators and
+// tables of addresses take other paths then. Only the first program is treated so: what it executes later finds the
+// kernel's own vector and vDSO.
 #pragma once
 
 #include <optional>
