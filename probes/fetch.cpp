@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
+#include <optional>
 
 namespace trapline {
 namespace {
@@ -44,12 +45,14 @@ std::optional<std::string> Fetch::set_type(Arg& a, const std::string& type) {
         t = t.substr(0, open);
         if (a.accesses.empty()) return "an array is in memory";
     }
-    if (t.empty()) t = a.start == Start::comm ? "string" : "x64";
+    const bool text = a.start == Start::comm || a.start == Start::text; // itself, not an address of one
+    if (t.empty()) t = text ? "string" : "x64";
     const bool string = t == "string" || t == "ustring";
-    if (a.start == Start::comm && !string) return "$comm is a string";
+    if (text && !string) return a.start == Start::comm ? "$comm is a string" : "a constant string is a string";
+    if (a.start == Start::text && !a.accesses.empty()) return "a constant string is in no memory";
     if (string) {
         a.kind = Kind::string;
-        if (a.accesses.empty() && a.start != Start::comm) return "a string is in memory";
+        if (a.accesses.empty() && !text) return "a string is in memory";
         return std::nullopt;
     }
     if (t == "char") {
@@ -107,6 +110,9 @@ Result<Fetch::Arg> Fetch::compile(const FetchArg& arg, std::size_t number_of_arg
         a.start = e[1] == '+' ? Start::file_offset : Start::address;
         a.value = static_cast<std::uint64_t>(number(e.substr(1)));
         a.accesses.insert(a.accesses.begin(), 0);
+    } else if (e.starts_with("\\\"")) {
+        a.start = Start::text;
+        a.text = e.substr(2, e.size() - 3);
     } else {
         a.value = static_cast<std::uint64_t>(number(e.substr(1)));
     }
@@ -172,7 +178,7 @@ class Fetch::Evaluation {
   private:
     struct Place {
         Addr at = 0;
-        bool comm = false;
+        std::optional<std::string> known; ///< it is in no memory of the program's
     };
     struct Strings {
         std::vector<Place> places;
@@ -208,25 +214,29 @@ class Fetch::Evaluation {
         Strings s;
         if (a.kind != Kind::string) return s;
         if (a.start == Start::comm) {
-            s.places.push_back({0, true});
+            s.places.push_back({0, std::string(thread_name(hit_.task()))});
+            return s;
+        }
+        if (a.start == Start::text) {
+            // Linux has the string in its own memory, and looks there in the program's (measured on Linux 6.18.44).
+            constexpr Addr kKernelMemory = 0xffff'8000'0000'0000;
+            s.places.push_back(faults_show_ ? Place{0, a.text} : Place{kKernelMemory, {}});
             return s;
         }
         std::uint64_t value = 0;
         s.fault = !follow(a, a.accesses.size() - 1, value);
         if (s.fault) return s;
         const Addr last = value + static_cast<std::uint64_t>(a.accesses.back());
-        if (a.count == 0) s.places.push_back({last, false});
+        if (a.count == 0) s.places.push_back({last, {}});
         for (unsigned i = 0; i < a.count; ++i) { // an array of pointers to strings
             s.fault = !hit_.memory().get(last + 8ull * i, value);
             if (s.fault) break;
-            s.places.push_back({value, false});
+            s.places.push_back({value, {}});
         }
         return s;
     }
-    std::string comm() const { return std::string(thread_name(hit_.task())); }
-
     std::size_t measured(const Place& p) const {
-        if (p.comm) return comm().size() + 1;
+        if (p.known) return p.known->size() + 1;
         std::string text;
         if (hit_.memory().read_string(p.at, text, kLongestString)) return text.size() + 1;
         const bool too_long = text.size() >= kLongestString;
@@ -236,8 +246,8 @@ class Fetch::Evaluation {
         out = {at, 0};
         if (room == 0) return 0;
         std::string text;
-        if (p.comm) {
-            text = comm();
+        if (p.known) {
+            text = *p.known;
             if (text.size() >= room) return 0;
         } else if (!hit_.memory().read_string(p.at, text, room) && text.size() < room) {
             return 0;

@@ -26,13 +26,14 @@ class Fetch {
     [[nodiscard]] std::string text(HitContext& hit, Addr base, bool faults_show) const;
 
   private:
-    enum class Start : std::uint8_t { reg, selector, stack, comm, constant, address, file_offset };
+    enum class Start : std::uint8_t { reg, selector, stack, comm, constant, text, address, file_offset };
     enum class Kind : std::uint8_t { hex, plain, sign, character, string };
     struct Arg {
         std::string name;
         Start start = Start::constant;
         Reg reg = Reg::rax;
         std::uint64_t value = 0;            // a constant, an address, a stack word's offset, a selector
+        std::string text;                   // a constant one
         std::vector<std::int64_t> accesses; // offsets, in the order in which memory is read
         Kind kind = Kind::hex;
         unsigned bytes = 8;

@@ -165,6 +165,7 @@ std::optional<Error> check_expression(std::string_view expr, bool is_return) {
     if (expr.starts_with('%')) return check_register(rest);
     if (expr.starts_with('@') && number(rest.starts_with('+') ? rest.substr(1) : rest)) return std::nullopt;
     if (expr.starts_with('\\') && number(rest.starts_with('-') ? rest.substr(1) : rest)) return std::nullopt;
+    if (expr.starts_with("\\\"") && expr.size() > 2 && expr.ends_with('"')) return std::nullopt;
     if (expr == "$retval" && !is_return)
         return Error{"'$retval' is only known when the function returns", "use r PLACE $retval", {}, 0};
     if (expr == "$retval" || expr == "$comm" || expr == "$stack") return std::nullopt;
