@@ -3,6 +3,7 @@
 #include "decoder/outline.hpp"
 
 #include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -40,9 +41,18 @@ Result<Locator::File*> Locator::open(const std::string& typed) {
         candidates.push_back(folder_of(program_) + "/" + typed);
         for (const char* folder : kFolders) candidates.push_back(std::string(folder) + "/" + typed);
     }
+    int refused = ENOENT; // as Linux answers (create_local_trace_uprobe, uprobe_register)
     for (const std::string& path : candidates) {
         OrErrno<Resolved> where = system_.sandbox().resolve(directory_, path, LastLink::follow);
-        if (!where || where->modelled || !where->exists() || !S_ISREG(where->st.st_mode)) continue;
+        if (where && where->modelled) { // devices; and files of /proc and /sys, which have no pages
+            refused = where->path.starts_with("/dev/") ? EINVAL : EIO;
+            continue;
+        }
+        if (!where || !where->exists()) continue;
+        if (!S_ISREG(where->st.st_mode)) {
+            refused = EINVAL;
+            continue;
+        }
         OrErrno<OpenedFile> file = system_.sandbox().open(*where, O_RDONLY, 0);
         if (!file) continue;
         File f;
@@ -51,7 +61,12 @@ Result<Locator::File*> Locator::open(const std::string& typed) {
         f.fd = std::move(file->fd);
         return &files_.emplace(typed, std::move(f)).first->second;
     }
-    if (candidates.size() == 1) return fail(fmt::format("{}: there is no such file to probe", candidates.front()));
+    if (candidates.size() == 1) {
+        const char* what = refused == ENOENT ? "there is no such file to probe"
+                           : refused == EIO  ? "a file without pages cannot be probed"
+                                             : "is no regular file to probe";
+        return tl::make_unexpected(Error{fmt::format("{}: {}", candidates.front(), what), {}, {}, 0, refused});
+    }
     return fail(fmt::format("{}: there is no such file to probe", typed),
                 "it was looked for beside the program and in the usual library and program folders; a path with a "
                 "slash is taken as it is");

@@ -26,7 +26,8 @@ class Locator {
     /// `program` is the main program's guest path; it is what an empty path in a place means.
     Locator(System& system, std::string program, std::string directory);
 
-    /// The error names the nearest symbols, or says where the file was looked for.
+    /// The error names the nearest symbols, or says where the file was looked for; of a file that cannot be probed its
+    /// code is Linux's errno.
     Result<Located> locate(const ProbePlace& place, const std::string& text);
 
   private:

@@ -145,7 +145,8 @@ int run_command(const Arguments& arguments) {
     const auto code = run(options, request);
     if (code) return *code;
     complain(code.error());
-    return code.error().code != 0 ? code.error().code : exit_status::run_failed;
+    // Smaller ones are errnos.
+    return code.error().code > exit_status::run_failed ? code.error().code : exit_status::run_failed;
 }
 
 } // namespace trapline

@@ -129,7 +129,8 @@ Json emulated(const Json& question, const std::string& strategy, const std::stri
         request.schedule = *schedule;
     }
     const auto report = run_program(request);
-    if (!report) return {{"error", report.error().text()}};
+    if (!report) // a file that cannot be probed is the user's mistake here, and the code is the kernel's
+        return {{"error", report.error().text()}, {"probes", {{{"errno", report.error().code}}}}};
     Json answer = {{"end", ended(report->exit_code, report->signal)}, {"output", report->standard_output}};
     if (report->outcome == Outcome::Kind::limit) answer["end"] = "goes on for ever";
     if (report->outcome == Outcome::Kind::deadlock || report->diverged) answer["end"] = report->detail;

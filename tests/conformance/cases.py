@@ -491,6 +491,7 @@ LIVES = [
     ("area through a file", "abuses stepped uf", ["stepped"]),
     ("area unmapped", "abuses stepped uu", ["stepped"]),
     ("area replaced", "abuses stepped uo", ["stepped"]),
+    ("jump into a slot that was used", "abuses stepped uj128", ["stepped"]),
     ("jump into an unused slot", "abuses stepped uj512", ["stepped"]),
     ("jump to slot 0 without return probes", "abuses stepped uj0", ["stepped"]),
     ("trampoline of returns read", "abuses stepped ur", ["r stepped"]),
@@ -541,11 +542,17 @@ RETURNS = [
     ("leaf 100", ["leaf"]), ("deep 63", ["deep"]), ("deep 64", ["deep"]), ("deep 70", ["deep"]),
     ("tail 3", ["tail1"]), ("tail 3", ["tail2"]), ("tail 3", ["tail1", "tail2"]), ("jump 10", ["jumper"]),
     ("down 63", ["down", "leaf"]), ("down 64", ["down", "leaf"]), ("address", ["return_address"]),
-    ("stacks", ["half"]), ("stacks-down", ["half"]), ("fork", ["forks", "leaf"]),
+    ("stacks", ["half"]), ("stacks-down", ["half"]),
+    ("signal-above", ["interrupted", "leaf"]), ("signal-below", ["interrupted", "leaf"]), ("signal-above", ["interrupted"]), ("fork", ["forks", "leaf"]),
 ]
 
 # Places in the file of `process-life`, from its end: nothing there is ever mapped.
 PLACES = [("the last byte", -1), ("the end", 0), ("behind the end", 1), ("far behind the end", 1 << 20), ("a page behind the end", 4096)]
+
+# What may be asked to be probed at its first byte, or at `own_int3`, which the kernels refuse where it is mapped.
+FILES = [("one that is not there", "FOLDER/nowhere", None), ("a folder", "FOLDER", None), ("a device", "/dev/null", None),
+         ("one of /proc", "/proc/self/status", None), ("an empty one", "FOLDER/empty", None),
+         ("an int3 that nobody maps", "FOLDER/never-mapped", "own_int3"), ("text that nobody maps", "FOLDER/never-mapped", "stepped")]
 
 # Lines for the kernel's uprobe_events that it must refuse: what they are an example of in ftrace's
 # uprobe_syntax_errors.tc, and the line; and some that it takes.
@@ -564,5 +571,8 @@ SYNTAX = [
     ("a bit field that does not fit", "p /bin/sh:0x10 %di:b9@2/8"), ("a name twice", "p /bin/sh:0x10 a=%di a=%si"),
     ("a name that is none", "p /bin/sh:0x10 1a=%di"), ("a word of the stack", "p /bin/sh:0x10 $stack2"),
     ("a variable that is none", "p /bin/sh:0x10 $foo"), ("a constant", "p /bin/sh:0x10 \\5"),
-    ("a constant string", 'p /bin/sh:0x10 \\"a":string'), ("a folder", "p /usr:0x10"), ("no offset", "p /bin/sh"),
+    ("a constant string", 'p /bin/sh:0x10 \\"a":string'), ("a constant string without a type", 'p /bin/sh:0x10 \\"a"'), ("a constant string as a number", 'p /bin/sh:0x10 \\"a":u32'),
+    ("a constant string that does not end", 'p /bin/sh:0x10 \\"a'), ("an array of a constant string", 'p /bin/sh:0x10 \\"a":string[2]'),
+    ("memory of a constant string", 'p /bin/sh:0x10 +0(\\"a"):string'), ("comm as a number", "p /bin/sh:0x10 $comm:u8"),
+    ("a folder", "p /usr:0x10"), ("no offset", "p /bin/sh"),
 ]

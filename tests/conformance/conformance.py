@@ -150,6 +150,12 @@ def all_cases(guests, folder, everything):
     for name, by in cases.PLACES:
         yield Case(f"place: {name} of the file", path, ["rounds", "stepped", "1"],
                    [{"path": path, "offset": os.path.getsize(path) + by}], mapped=False)
+    shutil.copy(path, os.path.join(folder, "never-mapped"))
+    with open(os.path.join(folder, "empty"), "wb"):
+        pass
+    for name, file, symbol in cases.FILES:
+        yield Case(f"file: {name}", path, ["rounds", "stepped", "1"], places=["errno"], mapped=False,
+                   probes=[{"path": file.replace("FOLDER", folder), "offset": Elf(path).offset_of(symbol) if symbol else 0}])
     for name, line in cases.SYNTAX:
         yield Case(f"syntax: {name}", path, [], line)
     elf = Elf(path)

@@ -6,11 +6,13 @@
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 namespace trapline::judge {
@@ -48,6 +50,12 @@ bool copy(const fs::path& from, const fs::path& to) {
     struct stat st {};
     if (::stat(from.c_str(), &st) != 0 || ::chown(to.c_str(), st.st_uid, st.st_gid) != 0) return false;
     return ::chmod(to.c_str(), st.st_mode & 07777) == 0;
+}
+
+/// Of /proc: nobody executes such a file, and a copy would be another kind of file.
+bool is_of_proc(const std::string& path) {
+    struct statfs fs {};
+    return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
 bool bind(const std::string& from, const std::string& to) {
@@ -95,7 +103,8 @@ Result<std::map<std::string, std::string>> make_files_private(const LiveRequest&
     };
     std::map<std::string, bool> done;
     for (const auto& [seen, path] : probed)
-        if (!std::exchange(done[path], true) && fs::is_regular_file(path) && !replace(path)) return failed(path);
+        if (!std::exchange(done[path], true) && fs::is_regular_file(path) && !is_of_proc(path) && !replace(path))
+            return failed(path);
     for (const std::string& folder : writable)
         if (!replace(folder)) return failed(folder);
     ::umount2(kWorkshop, MNT_DETACH); // what is bound elsewhere stays
