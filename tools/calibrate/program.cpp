@@ -35,8 +35,8 @@ class Assembler {
     std::vector<std::uint8_t> code;
 };
 
-/// The program, and the file offset of each function.
-std::vector<std::uint8_t> build(const Mix& mix, const Timing& timing, unsigned clock,
+/// The program, and the file offset of each function of each mix.
+std::vector<std::uint8_t> build(const std::vector<Mix>& mixes, const Timing& timing, unsigned clock,
                                 std::vector<std::uint64_t>& offsets) {
     Assembler a;
     a.bytes({0x41, 0xbd}); // mov r13d, data
@@ -44,30 +44,36 @@ std::vector<std::uint8_t> build(const Mix& mix, const Timing& timing, unsigned c
     a.bytes({0x41, 0xbc}); // mov r12d, batches
     a.number(timing.batches);
     const std::size_t batch = a.code.size();
-    a.clock(clock, 0);
-    a.bytes({0xbb}); // mov ebx, rounds
-    a.number(timing.rounds);
-    const std::size_t round = a.code.size();
     std::vector<std::size_t> calls;
-    for (std::size_t i = 0; i < mix.functions.size(); ++i) {
-        a.bytes({0xe8});
-        calls.push_back(a.code.size());
-        a.number(0);
+    for (const Mix& mix : mixes) {
+        a.clock(clock, 0);
+        a.bytes({0xbb}); // mov ebx, rounds
+        a.number(timing.rounds);
+        const std::size_t round = a.code.size();
+        for (std::size_t i = 0; i < mix.functions.size(); ++i) {
+            a.bytes({0xe8});
+            calls.push_back(a.code.size());
+            a.number(0);
+        }
+        a.bytes({0xff, 0xcb, 0x0f, 0x85}); // dec ebx; jnz round
+        a.distance(round);
+        a.clock(clock, 16);
+        // write(1, r13, 32)
+        a.bytes({0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0x4c, 0x89, 0xee, 0xba, 32, 0, 0, 0, 0x0f, 0x05});
     }
-    a.bytes({0xff, 0xcb, 0x0f, 0x85}); // dec ebx; jnz round
-    a.distance(round);
-    a.clock(clock, 16);
-    a.bytes({0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0x4c, 0x89, 0xee, 0xba, 32, 0, 0, 0, 0x0f, 0x05}); // write(1, r13, 32)
     a.bytes({0x41, 0xff, 0xcc, 0x0f, 0x85}); // dec r12d; jnz batch
     a.distance(batch);
     a.bytes({0xb8, 231, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05}); // exit_group(0)
     offsets.clear();
-    for (std::size_t i = 0; i < mix.functions.size(); ++i) {
-        while (a.code.size() % kAlign != 0) a.bytes({0xcc});
-        const std::uint64_t distance = a.code.size() - calls[i] - 4;
-        for (std::size_t k = 0; k < 4; ++k) a.code[calls[i] + k] = static_cast<std::uint8_t>(distance >> 8 * k);
-        offsets.push_back(kCode + a.code.size());
-        a.code.insert(a.code.end(), mix.functions[i].bytes.begin(), mix.functions[i].bytes.end());
+    for (const Mix& mix : mixes) {
+        for (const Function& function : mix.functions) {
+            while (a.code.size() % kAlign != 0) a.bytes({0xcc});
+            const std::size_t call = calls[offsets.size()];
+            const std::uint64_t distance = a.code.size() - call - 4;
+            for (std::size_t k = 0; k < 4; ++k) a.code[call + k] = static_cast<std::uint8_t>(distance >> 8 * k);
+            offsets.push_back(kCode + a.code.size());
+            a.code.insert(a.code.end(), function.bytes.begin(), function.bytes.end());
+        }
     }
 
     Elf64_Ehdr head{};
@@ -102,12 +108,12 @@ std::vector<std::uint8_t> build(const Mix& mix, const Timing& timing, unsigned c
 /// The program in a folder of its own, which goes with this.
 class Program {
   public:
-    static Result<Program> make(const Mix& mix, const Timing& timing, unsigned clock) {
+    static Result<Program> make(const std::vector<Mix>& mixes, const Timing& timing, unsigned clock) {
         Program p;
         std::string folder = std::filesystem::temp_directory_path() / "trapline-XXXXXX";
         if (::mkdtemp(folder.data()) == nullptr) return fail(fmt::format("{}: {}", folder, std::strerror(errno)));
         p.folder_ = folder;
-        const std::vector<std::uint8_t> bytes = build(mix, timing, clock, p.offsets);
+        const std::vector<std::uint8_t> bytes = build(mixes, timing, clock, p.offsets);
         std::ofstream out(p.path(), std::ios::binary);
         out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
         out.close();
@@ -130,21 +136,23 @@ class Program {
     std::string folder_;
 };
 
-/// What the program has written: a pair of times for each batch. The first one is for the caches.
-bool read(const std::string& output, const Timing& timing, std::vector<double>& rounds) {
+/// What the program has written: in each batch a pair of times for each mix.
+Result<std::vector<std::vector<double>>> read(const std::string& output, std::size_t mixes, const Timing& timing) {
     struct Pair {
         timespec began, ended;
     };
-    if (output.size() != timing.batches * sizeof(Pair)) return false;
-    for (unsigned i = 1; i < timing.batches; ++i) {
+    if (output.size() != timing.batches * mixes * sizeof(Pair))
+        return fail(fmt::format("the timed program did not end as it should: {} bytes", output.size()));
+    std::vector<std::vector<double>> rounds(mixes);
+    for (std::size_t i = mixes; i < timing.batches * mixes; ++i) {
         Pair p;
         std::memcpy(&p, output.data() + i * sizeof p, sizeof p);
         constexpr double kSecond = 1e9;
         const double ns = static_cast<double>(p.ended.tv_sec - p.began.tv_sec) * kSecond +
                           static_cast<double>(p.ended.tv_nsec - p.began.tv_nsec);
-        rounds.push_back(ns / timing.rounds);
+        rounds[i % mixes].push_back(ns / timing.rounds);
     }
-    return true;
+    return rounds;
 }
 
 } // namespace
@@ -155,34 +163,35 @@ Measured summed_up(std::vector<double> rounds) {
     return {rounds[n / 2], rounds[n / 10], rounds[n * 9 / 10]};
 }
 
-Result<void> run_live(const Mix& mix, const Timing& timing, bool probed, std::vector<double>& rounds) {
-    const auto program = Program::make(mix, timing, CLOCK_THREAD_CPUTIME_ID);
+Result<std::vector<std::vector<double>>> run_live(const std::vector<Mix>& mixes, const Timing& timing) {
+    const auto program = Program::make(mixes, timing, CLOCK_THREAD_CPUTIME_ID);
     if (!program) return tl::make_unexpected(program.error());
     judge::LiveRequest request;
     request.program = program->path();
     request.args = {request.program};
-    for (std::size_t i = 0; i < mix.functions.size() && probed; ++i) {
-        using Probe = Function::Probe;
-        judge::LiveProbe probe;
-        probe.path = program->path();
-        probe.offset = program->offsets[i];
-        probe.is_return = mix.functions[i].probe == Probe::at_return;
-        if (mix.functions[i].probe != Probe::none) request.probes.push_back(probe);
-        if (mix.functions[i].probe == Probe::twice) request.probes.push_back(probe);
+    std::size_t number = 0;
+    for (const Mix& mix : mixes) {
+        for (const Function& function : mix.functions) {
+            using Probe = Function::Probe;
+            judge::LiveProbe probe;
+            probe.path = program->path();
+            probe.offset = program->offsets[number++];
+            probe.is_return = function.probe == Probe::at_return;
+            if (function.probe != Probe::none) request.probes.push_back(probe);
+            if (function.probe == Probe::twice) request.probes.push_back(probe);
+        }
     }
     const auto report = judge::run_live(request);
     if (!report) return tl::make_unexpected(report.error());
     for (const judge::LiveCount& c : report->probes)
         if (c.error != 0 || c.hits != std::uint64_t{timing.rounds} * timing.batches)
-            return fail(fmt::format("{}: the live kernel counts {} hits, errno {}", mix.name, c.hits, c.error));
-    if (!read(report->standard_output, timing, rounds))
-        return fail(fmt::format("{}: the timed program did not end as it should", mix.name));
-    return {};
+            return fail(fmt::format("the live kernel counts {} hits, errno {}", c.hits, c.error));
+    return read(report->standard_output, mixes.size(), timing);
 }
 
 Result<Measured> in_machine(const Mix& mix, const Timing& timing, const std::string& strategy,
                             const std::string& cost) {
-    const auto program = Program::make(mix, timing, CLOCK_MONOTONIC);
+    const auto program = Program::make({mix}, timing, CLOCK_MONOTONIC);
     if (!program) return tl::make_unexpected(program.error());
     RunRequest request;
     request.program = program->path();
@@ -202,10 +211,9 @@ Result<Measured> in_machine(const Mix& mix, const Timing& timing, const std::str
     }
     const auto report = run_program(request);
     if (!report) return tl::make_unexpected(report.error());
-    std::vector<double> rounds;
-    if (!read(report->standard_output, timing, rounds))
-        return fail(fmt::format("{}: the timed program did not end as it should", mix.name));
-    return summed_up(std::move(rounds));
+    auto rounds = read(report->standard_output, 1, timing);
+    if (!rounds) return tl::make_unexpected(rounds.error());
+    return summed_up(std::move(rounds->front()));
 }
 
 } // namespace trapline::calibrate
