@@ -46,6 +46,20 @@ def program_of(pid):
         return ""
 
 
+def processes_with(mark):
+    """Whose command line or environment has these words; what forks without executing has its parent's."""
+    found = []
+    for entry in os.listdir("/proc"):
+        for name in ("cmdline", "environ"):
+            try:
+                with open(f"/proc/{entry}/{name}", "rb") as file:
+                    if entry.isdigit() and int(entry) != os.getpid() and mark.encode() in file.read():
+                        found.append(int(entry))
+            except OSError:
+                pass
+    return found
+
+
 def wait_until(what, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -112,10 +126,16 @@ class Verdicts(harness.CommandTest):
         guest = self.guest("fetch")
         for spec in (self.FETCHED, "r:back :seen $retval:s64 sum=%ax", "p :seen text=+0(%dx):string",
                      "p :seen name=+0(+8(+0(%si))):string text=+0(%dx):string last=$comm",
+                     'p :seen one=\\"constant":string text=+0(%dx):string two=\\"x"',
                      "p :seen @0x400000:x32 @+1:string"):
             _, verdict = self.judge(0, "--args", "-p", spec, "--", guest)
             probe = verdict["probes"][0]
             self.assertEqual((probe["live_hits"], probe["values_agree"], probe["values_lost"]), (4, True, 0), spec)
+
+    def test_pointers_are_the_same(self):
+        _, verdict = self.judge(0, "--args", "-p", "p libc.so.6:malloc sp=%sp bp=%bp bx=%bx back=$stack0", "-p",
+                                "r libc.so.6:malloc $retval", "--", "/bin/ls", "/")
+        self.assertTrue(all(p["values_agree"] and p["live_hits"] > 10 for p in verdict["probes"]))
 
     def test_values_that_differ_are_a_disagreement_and_named(self):
         # What cannot be read is a 0 on the live kernel, and (fault) in the dialect without the kernel's defects.
@@ -123,6 +143,9 @@ class Verdicts(harness.CommandTest):
         result, verdict = self.judge(1, "--args", "--kernel", "fixed", "-p", spec, "--", self.guest("fetch"))
         self.assertIn("hit 2: live \" n=0\", emulated \" n=(fault)\"", result.out)
         self.assertFalse(verdict["probes"][0]["values_agree"])
+        # A constant is the kernel's own, and looked for in the program's memory.
+        result, _ = self.judge(1, "--args", "--kernel", "fixed", "-p", 'p :seen one=\\"constant":string', "--", self.guest("fetch"))
+        self.assertIn("hit 1: live \" one=(fault)\", emulated \" one=\\\"constant\\\"\"", result.out)
         # Nobody asked for it: hits agree.
         self.judge(0, "--kernel", "fixed", "-p", spec, "--", self.guest("fetch"))
         self.refused(2, "no probe has fetch arguments", "judge", "--args", "-p", ":seen", "--", self.guest("fetch"))
@@ -176,6 +199,11 @@ class Verdicts(harness.CommandTest):
         _, verdict = self.judge(0, "-p", ":main", "--", self.guest("chosen"))
         self.assertTrue(verdict["stdout_agrees"])
 
+    def test_mappings_are_at_the_same_addresses(self):
+        for probe in "libc.so.6:setlocale", "r libc.so.6:setlocale":
+            result, verdict = self.judge(0, "-p", probe, "--", "/bin/sed", "-n", "/vsyscall/!s/ .*//p", "/proc/self/maps")
+            self.assertTrue(verdict["stdout_agrees"], result)
+
     def test_a_program_that_takes_too_long_is_inconclusive(self):
         began = time.monotonic()
         result = self.expect(4, "judge", "--timeout", "1", "-p", "libc.so.6:malloc", "--", "/bin/sleep", "100")
@@ -196,6 +224,69 @@ class Verdicts(harness.CommandTest):
                                 user=65534, group=65534, extra_groups=[], check=False)
         self.assertEqual(result.returncode, SKIP, result)
         self.assertIn(b"root", result.stderr)
+
+
+# Before it becomes the command that follows, this process gives up system calls (the number of one as first argument;
+# a filter that answers EPERM).
+FILTER = """import ctypes, os, struct, sys
+number = int(sys.argv[1])
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in code))
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+filter = Filter(len(code), ctypes.addressof(program))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(filter), 0, 0) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+PERF_EVENT_OPEN, UNSHARE, FSOPEN = 298, 272, 430
+
+
+class Machines(harness.CommandTest):
+    """What lacks on other machines, taken away on this one."""
+
+    def below(self, *wrapper, options=(), guest=("/bin/true",)):
+        return subprocess.run([*wrapper, harness.trapline, "judge", *options, "-p", "libc.so.6:malloc", "--", *guest],
+                              capture_output=True, text=True, timeout=harness.TIMEOUT, check=False)
+
+    def lacking(self, words, *wrapper, options=()):
+        result = self.below(*wrapper, options=options)
+        self.assertEqual(result.returncode, SKIP, result)
+        self.assertIn(words, result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 1, result)
+        return result.stderr
+
+    @staticmethod
+    def without(call):
+        return sys.executable, "-c", FILTER, str(call)
+
+    def test_without_the_pmu(self):
+        hide = "mount -t tmpfs none /sys/bus/event_source/devices && exec \"$@\""
+        self.lacking("no uprobe PMU", "unshare", "-m", "sh", "-c", hide, "sh")
+
+    def test_with_a_filter_of_system_calls(self):
+        self.assertNotIn("lockdown", self.lacking("a container's seccomp filter", *self.without(PERF_EVENT_OPEN)))
+        self.lacking("a mount namespace", *self.without(UNSHARE))
+
+    def test_under_lockdown(self):
+        locked = "mount -t tmpfs none /sys/kernel/security && echo 'none [integrity] confidentiality' > /sys/kernel/security/lockdown"
+        self.lacking("lockdown is at integrity", "unshare", "-m", "sh", "-c", locked + " && exec \"$@\"", "sh",
+                     *self.without(PERF_EVENT_OPEN))
+
+    def test_without_the_kernels_tracer(self):
+        self.lacking("tracefs", *self.without(FSOPEN), options=("--args", "-p", "p libc.so.6:malloc %di"))
+        self.assertEqual(self.below(*self.without(FSOPEN)).returncode, 0) # hits alone need none
+
+    def test_on_one_processor(self):
+        for cpus in "1", "2":
+            result = self.below("taskset", "-c", "0", options=("--cpus", cpus, "-p", ":add"), guest=(self.guest("threads8"),))
+            self.assertEqual(result.returncode, 0, result)
+
+    def test_on_another_kernel(self):
+        result = self.below("setarch", "--uname-2.6")
+        self.assertIn("this kernel is 2.6.", result.stderr)
+        self.assertIn("the emulated one is linux-6.18", result.stderr)
+        self.assertEqual(result.returncode, 0, result)
 
 
 class NothingLeft(harness.CommandTest):
@@ -230,6 +321,21 @@ class NothingLeft(harness.CommandTest):
         return subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tracefs none /sys/kernel/tracing && "
                                "cat /sys/kernel/tracing/uprobe_events && ls /sys/kernel/tracing/instances"],
                               capture_output=True, text=True, check=True).stdout
+
+    def test_a_kill_at_any_moment_leaves_nothing(self):
+        """From the first instruction of the judge, over files, events and namespaces, to the end of the program."""
+        before, mounted, clean = self.tracefs(), mounts(), first_bytes("malloc")
+        for i in range(18):
+            mark = f"TRAPLINE_MARK={os.getpid()}.{i}"
+            process = subprocess.Popen([harness.trapline, "judge", "--args", "--env", mark, "-p", "p libc.so.6:malloc %di", "-p",
+                                        "libc.so.6:free", "--", "/bin/sh", "-c", "sleep 0.2"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.04 * i)
+            process.kill()
+            process.wait()
+            self.assertTrue(wait_until(lambda: not processes_with(mark)), (i, processes_with(mark)))
+            self.assertTrue(wait_until(lambda: self.tracefs() == before), (i, self.tracefs()))
+            self.assertEqual((mounts(), first_bytes("malloc")), (mounted, clean), i)
 
     def test_a_kill_leaves_nothing_in_the_kernels_tracer(self):
         before = self.tracefs()
