@@ -12,12 +12,18 @@
 namespace trapline {
 namespace {
 
-constexpr uint8_t pushf = 1, syscall = 2, rep_string = 4, transaction = 8, rip_relative = 16;
+constexpr uint8_t pushf = 1, syscall = 2, rep_string = 4, transaction = 8, rip_relative = 16, transfer = 32;
 constexpr uint8_t emulated_2010 = 1, emulated_6_12 = 2, emulated_6_18 = 4, emulated_wrongly = 8;
 constexpr uint64_t page = 4096;
 
+/// Whoever shifts the instruction pointer by the distance of the copy, and nothing else, puts these in a wrong place.
+bool is_shifted_wrongly(Flow flow) {
+    return flow == Flow::call || flow == Flow::call_indirect || flow == Flow::jump_indirect || flow == Flow::ret;
+}
+
 uint8_t quirks_of(const Outline& insn) {
     uint8_t out = 0;
+    if (is_shifted_wrongly(flow(insn))) out |= transfer;
     if (insn.rip_relative) out |= rip_relative;
     if (insn.rep_string) out |= rep_string;
     if (insn.vector()) return out;
@@ -168,6 +174,8 @@ Why altered(const StrategyNeeds& strategy, const KernelRules& kernel, const Fact
         const bool wrongly = facts.emulated & emulated_wrongly && kernel.rules != RuleSet::uprobes_2010;
         return wrongly && kernel.defects ? Why::emulated_wrongly : Why::none;
     }
+    // "TODO: need to fixup special instructions" (seed 003).
+    if (facts.quirks & transfer && strategy.serves == as_posted) return Why::transfer_goes_astray;
     if (facts.quirks & syscall && strategy.copies && kernel.defects) return Why::copy_shows_in_rcx;
     if (facts.quirks & (syscall | pushf) && strategy.steps && kernel.defects) return Why::step_shows_in_flags;
     if (facts.quirks & transaction && strategy.copies) return Why::abort_goes_astray;

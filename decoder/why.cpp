@@ -77,6 +77,7 @@ constexpr Row rows[] = {
     {Why::copy_shows_in_rcx, "copy-shows-in-rcx", "the program sees the copy's address in rcx"},
     {Why::hit_per_iteration, "hit-per-iteration", "a repeated string instruction: a hit for each iteration"},
     {Why::abort_goes_astray, "abort-goes-astray", "a transaction that aborts goes on near the copy"},
+    {Why::transfer_goes_astray, "transfer-goes-astray", "its target or return address is shifted with the copy"},
     {Why::emulated_wrongly, "emulated-wrongly", "the kernel computes something else than the CPU does"},
 };
 

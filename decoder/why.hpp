@@ -80,6 +80,7 @@ enum class Why : uint8_t {
     copy_shows_in_rcx,
     hit_per_iteration,
     abort_goes_astray,
+    transfer_goes_astray,
     emulated_wrongly,
     last
 };

@@ -47,6 +47,12 @@ TEST_CASE("stepping needs nothing else, but the program may notice") {
     CHECK(shows("xol", "c7 f8 00 00 00 00") == "abort-goes-astray");
     CHECK(why_not("stack-as-posted", "48 8b 05 00 00 00 00") == "rip-relative");
     CHECK(why_not("stack", "48 8b 05 00 00 00 00") == "");
+    for (const std::string hex : {"e8 00 00 00 00", "ff d0", "ff e0", "c3", "c2 08 00"}) {
+        CHECK_MESSAGE(shows("stack-as-posted", hex) == "transfer-goes-astray", hex);
+        CHECK_MESSAGE(shows("stack", hex) == "", hex);
+    }
+    for (const std::string hex : {"eb 00", "74 00", "e2 00", "55"})
+        CHECK_MESSAGE(shows("stack-as-posted", hex) == "", hex);
 }
 
 TEST_CASE("an int3 behind the copy does not catch what goes far away") {
