@@ -57,10 +57,10 @@ void TextPage::adopt() {
     const FrameNo now = mm_.frame_at(page_);
     if (now == 0) return;
     drop_variants();
-    lifted_.clear();
     mm_.frames().put(frame_);
     mm_.frames().get(now);
     frame_ = now;
+    for (const auto& [at, byte] : lifted_) poke(at, std::array{kBreakpoint}); // it was a variant that was copied
 }
 
 /// After a fork the frame belongs to two address spaces; whoever changes a byte first takes a copy.
@@ -113,11 +113,13 @@ bool TextPage::disarm(Addr va) {
 }
 
 void TextPage::lift(Addr va) {
+    adopt();
     lifted_[offset(va)] = originals_.at(offset(va));
     show();
 }
 
 void TextPage::lower(Addr va) {
+    adopt();
     lifted_.erase(offset(va));
     show();
 }

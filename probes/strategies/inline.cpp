@@ -42,10 +42,22 @@ void InlineStep::abort(const Hit& hit) {
     if (lower(*hit.task.process->mm, hit.address)) uprobes.kernel().note(hit.task, Step::text_armed, hit.address);
 }
 
+namespace {
+
+/// Also where the program has written to the page since: bytes are changed in what it has there now.
+TextPage* page_of(Uprobes& uprobes, Mm& mm, Addr va) {
+    Space* space = uprobes.space(mm);
+    if (space == nullptr) return nullptr;
+    const auto page = space->pages.find(page_floor(va));
+    return page != space->pages.end() ? page->second.get() : nullptr;
+}
+
+} // namespace
+
 bool InlineStep::lift(const Hit& hit) {
     Mm& mm = *hit.task.process->mm;
     Site* s = uprobes.site(mm, hit.address);
-    TextPage* page = uprobes.text_page(mm, hit.address);
+    TextPage* page = page_of(uprobes, mm, hit.address);
     if (s == nullptr || !s->armed || page == nullptr) return false;
     page->lift(hit.address);
     uprobes.watch(mm, *s, true);
@@ -55,7 +67,7 @@ bool InlineStep::lift(const Hit& hit) {
 
 bool InlineStep::lower(Mm& mm, Addr address) {
     Site* s = uprobes.site(mm, address);
-    TextPage* page = uprobes.text_page(mm, address);
+    TextPage* page = page_of(uprobes, mm, address);
     // Unregistered in the meantime, or another thread has put it back already.
     if (s == nullptr || !s->armed || page == nullptr || !page->lifted(address)) return false;
     page->lower(address);
