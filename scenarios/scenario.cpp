@@ -267,14 +267,22 @@ class FileReader {
             problems.add(s.line(key), spec.error());
             return std::nullopt;
         }
+        // Several probes may be at one place, written in ways of their own.
         std::vector<std::string> names;
-        // Several probes may be at one place, under names of their own.
-        for (std::size_t i = 0; i < scenario.probes.size(); ++i)
-            if (scenario.probes[i].spec.text == spec->text) return i;
+        std::vector<std::size_t> same_words, same_place;
         for (std::size_t i = 0; i < scenario.probes.size(); ++i) {
             const ProbeSpec& other = scenario.probes[i].spec;
-            if (other.is_return == spec->is_return && static_cast<const ProbePlace&>(other) == *spec) return i;
             names.push_back(other.text);
+            if (other.text == spec->text) same_words.push_back(i);
+            if (other.is_return == spec->is_return && static_cast<const ProbePlace&>(other) == *spec)
+                same_place.push_back(i);
+        }
+        const std::vector<std::size_t>& found = same_words.empty() ? same_place : same_words;
+        if (found.size() == 1) return found.front();
+        if (found.size() > 1) {
+            s.wrong(key, fmt::format("names {}, and {} probes are there", quoted(at), found.size()),
+                    "give them names, as in at = \"p:first :hot\", and use those");
+            return std::nullopt;
         }
         s.wrong(key, fmt::format("names {}, which is no probe of this file", quoted(at)),
                 names.empty() ? std::string("declare it first: [[probe]] with at = ...") : suggest(at, names));

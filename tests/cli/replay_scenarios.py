@@ -3,6 +3,7 @@ import glob
 import json
 import os
 import re
+import tomllib
 import xml.etree.ElementTree
 
 import harness
@@ -46,6 +47,18 @@ class EveryScenario(harness.CommandTest):
         result = self.expect(0, "replay", *self.files())
         for line in result.out.splitlines():
             self.assertLessEqual(len(line), 100)
+
+    def test_each_strategy_has_a_file_for_what_it_does_right_and_one_for_where_it_breaks(self):
+        page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/scenarios.md")
+        with open(page, encoding="utf-8") as file:
+            rows = re.findall(r"^\| `([\w-]+)` \| \[(.*?)\]\(.*?\) \| \[(.*?)\]\(.*?\) \|$", file.read(), re.M)
+        named = [s["name"] for s in json.loads(self.expect(0, "list", "strategies", "--json", "-").out)["items"]]
+        self.assertEqual(sorted(row[0] for row in rows), sorted(named))
+        for strategy, *files in rows:
+            for name in files:
+                with open(self.scenario(f"{name}.toml"), "rb") as file:
+                    self.assertIn(strategy, tomllib.load(file)["run"]["strategies"], name)
+            self.assertNotEqual(*files)
 
     def test_from_anywhere_with_any_environment(self):
         def rows(**more):

@@ -365,12 +365,12 @@ static u64 uprobes_area(int trampoline) {
     return 0;
 }
 
-// What can be done to the XOL area, or to the trampoline of nop5.
+// What can be done to the XOL area, the trampoline of nop5, or the page behind all that a program can map.
 static void abuses(const char* a) {
     const char what = a[1];
     call();
     call();
-    const u64 page = uprobes_area(a[0] == 't');
+    const u64 page = a[0] == 'x' ? 0x7ffffffff000 : uprobes_area(a[0] == 't');
     show_maps();
     if (what == 'r') show_text((const u8*)page + (a[2] == '1' ? 128 : 0), 18);
     if (what == 'p') result("mprotect", syscall3(SYS_mprotect, page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC));

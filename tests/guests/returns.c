@@ -122,6 +122,53 @@ static void take_over(void* argument) {
     resume(0);
 }
 
+// A signal in the middle of `interrupted`, whose handler has a stack of its own and calls `leaf` there.
+enum { SYS_sigaltstack = 131, SYS_gettid = 186, SYS_tkill = 200, SIGUSR1 = 10, SA_ONSTACK = 0x08000000 };
+static u64 first_thread, sends_to_itself;
+static volatile u64 handled, went_on;
+static void send(void* argument) {
+    (void)argument;
+    syscall3(SYS_tkill, first_thread, SIGUSR1, 0);
+}
+static void on_usr1(int number, void* info, void* ucontext) {
+    (void)number, (void)info, (void)ucontext;
+    handled += leaf(0);
+}
+u64 interrupted(u64 x);
+__attribute__((noinline, noclone)) u64 interrupted(u64 x) {
+    if (sends_to_itself) send(0);
+    __asm__ volatile("" : "+r"(x));
+    return x + 1;
+}
+static void third_body(void) {
+    went_on = interrupted(2);
+    swap(&coroutine_sp[0], &main_sp);
+}
+static void fourth_body(void) {
+    went_on = interrupted(2);
+    swap(&coroutine_sp[1], &main_sp);
+}
+// On stack number `on`; the handler is on the other one.
+static void run_interrupted(u32 on) {
+    const struct {
+        u64* base;
+        u64 flags, size;
+    } stack = {stacks[1 - on], 0, sizeof stacks[0]};
+    const struct {
+        signal_handler handler;
+        u64 flags;
+        void (*restorer)(void);
+        u64 mask;
+    } action = {on_usr1, SA_SIGINFO | SA_RESTORER | SA_ONSTACK, guest_restorer, 0};
+    first_thread = (u64)syscall3(SYS_gettid, 0, 0, 0);
+    syscall3(SYS_sigaltstack, (u64)&stack, 0, 0);
+    syscall6(SYS_rt_sigaction, SIGUSR1, (u64)&action, 0, sizeof action.mask, 0, 0);
+    make(on, on ? fourth_body : third_body);
+    if (!sends_to_itself) thread_start(&second, send, 0);
+    resume(on);
+    if (!sends_to_itself) thread_join(&second);
+}
+
 u64 forks(void);
 __attribute__((noinline, noclone)) u64 forks(void) { return (u64)syscall3(SYS_fork, 0, 0, 0); }
 
@@ -161,6 +208,13 @@ int guest_main(int argc, char** argv) {
         if (thread_start(&second, take_over, 0) < 0) return 1;
         thread_join(&second);
         result = order[1] + 1;
+    } else if (is(mode, "signal-above") || is(mode, "signal-below")) { // the handler's stack, seen from the other
+        sends_to_itself = 1;
+        run_interrupted(mode[7] == 'b');
+        result = went_on * 10 + handled;
+    } else if (is(mode, "signal-any-time")) { // above, and another thread sends it
+        run_interrupted(0);
+        result = went_on;
     } else if (is(mode, "fork")) {
         const u64 pid = forks();
         if (pid == 0) return (int)leaf(6);
