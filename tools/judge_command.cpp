@@ -142,7 +142,8 @@ class Judge {
 
     [[nodiscard]] judge::LiveRequest live_request(const RunReport& located) const {
         judge::LiveRequest live;
-        live.program = located.program;
+        // As it was named: the name is on the stack.
+        live.program = request_.program.find('/') != std::string::npos ? request_.program : located.program;
         live.args = {request_.program};
         live.args.insert(live.args.end(), request_.args.begin(), request_.args.end());
         live.environment = request_.environment;
