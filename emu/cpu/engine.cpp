@@ -123,7 +123,8 @@ void Cpu::set_up_kernel_window() {
     *first.slot(kFirstUser) = pte::make(code, pte::present | pte::user);
     constexpr std::uint8_t kLoad[] = {0x8a, 0x04, 0x25, 0, 0, 0, 0};  // mov al, [0]
     constexpr std::uint8_t kStore[] = {0x88, 0x04, 0x25, 0, 0, 0, 0}; // mov [0], al
-    std::memset(frames_.data(code), 0xcc, 16);
+    // All of it, so that each block ends at once: a page of zeros is one long block, and a millisecond to translate.
+    std::memset(frames_.data(code), 0xcc, kPageSize);
     std::memcpy(frames_.data(code) + 16, kLoad, sizeof kLoad);
     std::memcpy(frames_.data(code) + 32, kStore, sizeof kStore);
 
@@ -144,7 +145,7 @@ void Cpu::set_up_kernel_window() {
     // The CPU starts in ring 0. Ring 2 is entered as ring 3 is, for an int3.
     save(*inner_[0]);
     return_to(kernel_window::kText, kCodeSelector2, kDataSelector2);
-    *frames_.data(text) = 0xcc;
+    std::memset(frames_.data(text), 0xcc, kPageSize);
     InnerRun ring2;
     inner_run_ = &ring2;
     why_ = Why::none;
