@@ -152,7 +152,9 @@ void Uprobes::sweep() {
 void Uprobes::refresh(Uprobe& u) {
     u.plain = true;
     u.returns = false;
+    u.in_interrupt = false;
     for (const Consumer* c : u.consumers) {
+        u.in_interrupt = u.in_interrupt || (c != nullptr && c->in_interrupt);
         if (c == nullptr || c->leaving) continue;
         u.plain = u.plain && c->on_entry && !c->on_return && !c->sleeping_handler && !c->filter;
         u.returns = u.returns || c->on_return;

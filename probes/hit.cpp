@@ -1,7 +1,6 @@
 // One hit, from the trap to the instruction, and back after the step. Read top to bottom.
 #include "probes/uprobes.hpp"
 
-#include <algorithm>
 
 namespace trapline {
 
@@ -24,9 +23,7 @@ Path<bool> Uprobes::breakpoint(Task& t) {
     // A handler in interrupt context runs before anything else can happen on this CPU; in task context the thread is
     // preemptible from the trap on, as on Linux's way back to user mode.
     Site* s = site(mm, va);
-    const bool in_interrupt =
-        s != nullptr && std::any_of(s->uprobe->consumers.begin(), s->uprobe->consumers.end(),
-                                    [](const Consumer* c) { return c != nullptr && c->in_interrupt; });
+    const bool in_interrupt = s != nullptr && s->uprobe->in_interrupt;
     if (!in_interrupt) kernel_.charge(t, Price::task_work);
     if (in_interrupt)
         kernel_.note(t, Step::trap, va);

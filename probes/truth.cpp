@@ -10,6 +10,12 @@
 #include <utility>
 
 namespace trapline {
+namespace {
+
+/// Handlers have run for the thread's next execution of the probed instruction.
+bool preceded(const Utask& u, const Uprobe& probe) { return u.owed == &probe && u.owed_runs > 0; }
+
+} // namespace
 
 Path<bool> Uprobes::fetch(Task& t, Addr va) {
     confirm(t);
@@ -23,8 +29,7 @@ Path<bool> Uprobes::fetch(Task& t, Addr va) {
     if (byte == kBreakpoint) return {}; // it will trap
     about_to_run(t, *s->uprobe, va);
     const Utask& u = utask(t);
-    const bool preceded = u.owed == u.bare && u.owed_runs > 0;
-    if (u.bare->returns && !preceded) returns_.entered_unseen(t, *u.bare, va);
+    if (u.bare->returns && !preceded(u, *u.bare)) returns_.entered_unseen(t, *u.bare, va);
     return {};
 }
 
@@ -50,7 +55,7 @@ void Uprobes::under_way(Task& t, Uprobe& probe, Addr at) {
     u.bare = &probe;
     u.bare_address = at;
     u.bare_copy = true;
-    u.bare_seen = here(t, probe.first_address);
+    if (!preceded(u, probe)) u.bare_seen = here(t, probe.first_address);
 }
 
 void Uprobes::not_under_way(Task& t) {
@@ -78,9 +83,9 @@ Miss Uprobes::here(const Task& t, Addr va) {
     return m;
 }
 
-void Uprobes::confirm(Task& t) {
+void Uprobes::confirm_bare(Task& t) {
     Utask& u = utask(t);
-    if (u.bare == nullptr || (u.bare_copy && kernel_.get(t, Reg::rip) == u.bare_address)) return;
+    if ((u.bare_copy && kernel_.get(t, Reg::rip) == u.bare_address)) return;
     Uprobe& ran = *std::exchange(u.bare, nullptr);
     if (!std::exchange(u.bare_copy, false) && kernel_.user_time(t) == u.bare_time) return; // it was kept from it
     completed(t, ran, &u.bare_seen);
@@ -99,10 +104,10 @@ void Uprobes::completed(Task& t, Uprobe& probe) { completed(t, probe, nullptr); 
 
 void Uprobes::completed(Task& t, Uprobe& probe, const Miss* seen) {
     Utask& u = utask(t);
-    const bool preceded = u.owed == &probe && u.owed_runs > 0;
-    if (!preceded && !probe.wants(*t.process->mm, t.process)) return; // nobody asked about this process
+    const bool by_handler = preceded(u, probe);
+    if (!by_handler && !probe.wants(*t.process->mm, t.process)) return; // nobody asked about this process
     ++probe.truth.executions;
-    if (preceded) {
+    if (by_handler) {
         probe.truth.repeated += u.owed_runs - 1;
         u.owed_runs = 0;
         u.owed = nullptr;

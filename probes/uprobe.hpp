@@ -96,11 +96,12 @@ struct Uprobe {
     Flow flow = Flow::sequential;
 
     // Kept by handlers.cpp.
-    bool plain = true;    ///< every consumer wants entries only, and none has a handler that sleeps or a filter
-    bool returns = false; ///< some consumer wants returns
-    unsigned running = 0; ///< threads that are in handlers of its consumers
-    WaitQueue idle;       ///< woken when a handler has ended
-    bool locked = false;  ///< somebody is registering or unregistering here (Linux: register_rwsem)
+    bool plain = true;         ///< every consumer wants entries only, and none has a handler that sleeps or a filter
+    bool returns = false;      ///< some consumer wants returns
+    bool in_interrupt = false; ///< some handler runs in the trap itself
+    unsigned running = 0;      ///< threads that are in handlers of its consumers
+    WaitQueue idle;            ///< woken when a handler has ended
+    bool locked = false;       ///< somebody is registering or unregistering here (Linux: register_rwsem)
     WaitQueue unlocked;
 
     /// Whether a consumer wants entries or returns in this address space, whose process is `p`.

@@ -19,13 +19,6 @@ Uprobes::~Uprobes() {
     kernel_.attach(static_cast<KernelObserver*>(nullptr));
 }
 
-Utask& Uprobes::utask(Task& t) {
-    if (t.probe == nullptr) t.probe = std::make_unique<Utask>();
-    return static_cast<Utask&>(*t.probe);
-}
-
-Space* Uprobes::space(std::uint32_t id) { return id < spaces_.size() ? spaces_[id].get() : nullptr; }
-
 Space& Uprobes::make_space(Mm& mm) {
     if (spaces_.size() <= mm.id()) spaces_.resize(mm.id() + 1);
     auto& s = spaces_[mm.id()];
@@ -49,12 +42,9 @@ XolArea* Uprobes::area(Mm& mm) {
     return a.get();
 }
 
-Site* Uprobes::site(Mm& mm, Addr va) {
-    Space* sp = space(mm);
-    if (sp == nullptr) return nullptr;
-    if (sp->last != nullptr && sp->last->address == va) return sp->last;
-    auto it = sp->sites.find(va);
-    return it == sp->sites.end() ? nullptr : sp->last = &it->second;
+Site* Uprobes::find(Space& s, Addr va) {
+    auto it = s.sites.find(va);
+    return it == s.sites.end() ? nullptr : s.last = &it->second;
 }
 
 TextPage* Uprobes::text_page(Mm& mm, Addr va) {

@@ -106,10 +106,14 @@ class Uprobes final : public KernelObserver {
     // For strategies and return probes.
     [[nodiscard]] Kernel& kernel() { return kernel_; }
     [[nodiscard]] const Dialect& dialect() const { return dialect_; }
-    Utask& utask(Task& t);
+    static Utask& utask(Task& t) {
+        if (t.probe == nullptr) [[unlikely]]
+            t.probe = std::make_unique<Utask>();
+        return static_cast<Utask&>(*t.probe);
+    }
     /// nullptr: the address space never had a probe.
     Space* space(const Mm& mm) { return space(mm.id()); }
-    Space* space(std::uint32_t mm);
+    Space* space(std::uint32_t id) { return id < spaces_.size() ? spaces_[id].get() : nullptr; }
     Space& make_space(Mm& mm);
     /// The XOL area, the strategy's or one for the return trampoline; nullptr when there is no room for it.
     XolArea* area(Mm& mm);
@@ -120,7 +124,11 @@ class Uprobes final : public KernelObserver {
     }
     /// The page that holds an armed site, or nullptr when it has gone.
     TextPage* text_page(Mm& mm, Addr va);
-    Site* site(Mm& mm, Addr va);
+    Site* site(Mm& mm, Addr va) {
+        Space* s = space(mm);
+        if (s == nullptr) return nullptr;
+        return s->last != nullptr && s->last->address == va ? s->last : find(*s, va);
+    }
     /// From now on the CPU reports bare fetches at the site, or no longer.
     void watch(Mm& mm, Site& s, bool on);
     /// Counts a write to text and what it costs the other CPUs.
@@ -181,6 +189,7 @@ class Uprobes final : public KernelObserver {
 
   private:
     Uprobe* find(std::uint64_t inode, std::uint64_t offset) const;
+    static Site* find(Space& s, Addr va);
     int analyse(Uprobe& u);
     Path<bool> arm(Mm& mm, Uprobe& u, Addr va, int* error);
     Path<bool> disarm(Mm& mm, Addr va);
@@ -190,7 +199,11 @@ class Uprobes final : public KernelObserver {
     void count_waiting(Mm& mm, const Vma& vma);
     static void settle_owed(Utask& u);
     static void settle(Utask& u);
-    void confirm(Task& t);
+    /// What the thread was about to run has completed, unless it is still there.
+    void confirm(Task& t) {
+        if (utask(t).bare != nullptr) confirm_bare(t);
+    }
+    void confirm_bare(Task& t);
     void completed(Task& t, Uprobe& u, const Miss* seen);
     Miss here(const Task& t, Addr va);
     [[nodiscard]] const Process* owner(const Mm& mm) const;

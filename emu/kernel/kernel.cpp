@@ -47,7 +47,9 @@ void Kernel::abandon() {
     }
 }
 
-bool Kernel::ask_policy(const Task& t, const Event& e) {
+bool Kernel::tell(const Task& t, const Event& e) {
+    log_.write(e);
+    if (!scheduler_.policy().minds_steps()) return false;
     const bool change = scheduler_.policy().switch_after_step(scheduler_, t, e);
     switch_wanted_ |= change;
     return change;
@@ -400,10 +402,6 @@ std::optional<Outcome> Kernel::turn() {
     // Those that ended while they ran can go now: nothing refers to them any more.
     std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });
     return std::nullopt;
-}
-
-Cycles Kernel::now(const Task& t) const {
-    return scheduler_.now(t) + (&t == current_ ? cpu_->retired() - retired_seen_ : 0);
 }
 
 Cycles Kernel::latest() const {

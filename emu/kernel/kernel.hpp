@@ -213,7 +213,10 @@ class Kernel final : private TrapService {
     void send(Task& t, const SigInfo& info);
     /// A fault of the task's own: neither blocking nor ignoring helps.
     void force(Task& t, SigInfo info);
-    [[nodiscard]] bool has_signal(const Task& t) const;
+    [[nodiscard]] bool has_signal(const Task& t) const {
+        if (t.process == nullptr) return false;
+        return ((t.pending.set() | t.process->pending.set()) & ~(t.blocked_signals & ~sig::unblockable)) != 0;
+    }
     /// Takes the next of the signals in `set` that are pending for the task, its own before its process's.
     std::optional<SigInfo> take_signal(Task& t, std::uint64_t set);
     void sigreturn(Task& t);
@@ -221,7 +224,9 @@ class Kernel final : private TrapService {
     void terminate(Task& t, int signo);
 
     // Time.
-    [[nodiscard]] Cycles now(const Task& t) const;
+    [[nodiscard]] Cycles now(const Task& t) const {
+        return scheduler_.now(t) + (&t == current_ ? cpu_->retired() - retired_seen_ : 0);
+    }
     /// Instructions retired by the task, up to now.
     [[nodiscard]] std::uint64_t user_time(const Task& t) const {
         return t.user_time + (&t == current_ ? cpu_->retired() - retired_seen_ : 0);
@@ -262,30 +267,35 @@ class Kernel final : private TrapService {
   private:
     bool trap(unsigned vector) override;
     bool fetch(Addr va, bool again) override;
-    // Eight of these make up one hit: it is inline, and asks a policy only if that cares about steps.
+    // Eight of these make up one hit: it is inline, and makes an Event only for those who read it.
     bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text,
                 std::uint32_t space) {
         sync_clock();
-        Event e;
+        Cycles cost = 0, time = 0;
         if (t.cpu >= 0) {
             VirtualCpu& c = scheduler_.cpus()[static_cast<std::size_t>(t.cpu)];
-            e.cost = c.work(prices_[static_cast<std::size_t>(s)]);
-            e.time = c.clock;
+            cost = c.work(prices_[static_cast<std::size_t>(s)]);
+            time = c.clock;
         } else {
-            e.time = scheduler_.global_now();
+            time = scheduler_.global_now();
         }
-        e.task = t.serial;
-        e.cpu = static_cast<std::uint16_t>(t.cpu);
-        e.step = s;
-        e.object = object;
-        e.value = value;
-        e.text = text;
-        e.space = space;
-        log_.record(e);
+        log_.count(time, t.serial, static_cast<std::uint16_t>(t.cpu), s, object, value, text);
         retired_at_event_ = retired_seen_;
-        return scheduler_.policy().minds_steps() && ask_policy(t, e);
+        if (!log_.has_writer() && !scheduler_.policy().minds_steps()) [[likely]]
+            return false;
+        return tell(t, {.number = log_.count(),
+                        .time = time,
+                        .task = t.serial,
+                        .cpu = static_cast<std::uint16_t>(t.cpu),
+                        .step = s,
+                        .object = object,
+                        .value = value,
+                        .text = text,
+                        .cost = cost,
+                        .space = space});
     }
-    bool ask_policy(const Task& t, const Event& e);
+    /// Tells those who want to know of an event. True: the policy wants somebody else to run.
+    bool tell(const Task& t, const Event& e);
     /// Moves the running task's clock forward by what it has executed since the last look.
     void sync_clock() {
         const std::uint64_t retired = cpu_->retired();

@@ -71,10 +71,6 @@ std::vector<Task*> Scheduler::ready_tasks() const {
     return out;
 }
 
-Cycles Scheduler::now(const Task& t) const {
-    return t.cpu >= 0 ? cpus_[static_cast<std::size_t>(t.cpu)].clock : global_now();
-}
-
 Cycles Scheduler::global_now() const {
     Cycles least = ~0ull;
     for (const VirtualCpu& c : cpus_)

@@ -90,7 +90,9 @@ class Scheduler {
     /// Ready tasks by serial number, on a CPU or not.
     [[nodiscard]] std::vector<Task*> ready_tasks() const;
     /// Virtual time of the task's CPU.
-    [[nodiscard]] Cycles now(const Task& t) const;
+    [[nodiscard]] Cycles now(const Task& t) const {
+        return t.cpu >= 0 ? cpus_[static_cast<std::size_t>(t.cpu)].clock : global_now();
+    }
     /// The least clock among CPUs at work, or the latest time of all when none is.
     [[nodiscard]] Cycles global_now() const;
     void charge(const Task& t, Cycles c) {

@@ -61,11 +61,6 @@ void PendingSignals::remove(std::uint64_t set) {
     set_ &= ~set;
 }
 
-bool Kernel::has_signal(const Task& t) const {
-    if (t.process == nullptr) return false;
-    return ((t.pending.set() | t.process->pending.set()) & ~(t.blocked_signals & ~sig::unblockable)) != 0;
-}
-
 bool Kernel::ends_sleep(const Task& t) const {
     return has_signal(t) ||
            ((t.pending.set() | (t.process != nullptr ? t.process->pending.set() : 0)) & t.awaited_signals) != 0;
