@@ -66,7 +66,7 @@ std::vector<CodeRange> code_ranges(const ByteSource& file, const ElfHeaders& hea
             out.push_back({section.sh_addr, section.sh_offset, section.sh_size});
     }
     if (out.empty())
-        for (const Segment& segment : headers.segments)
+        for (const LoadSegment& segment : headers.segments)
             if (segment.execute) out.push_back({segment.vaddr, segment.offset, segment.filesz});
     clip(out, &CodeRange::offset);
     clip(out, &CodeRange::address);
@@ -121,7 +121,7 @@ std::optional<Placed> unwind_records(const ByteSource& file, const ElfHeaders& h
         const auto distance = value_at<std::int32_t>(table, 4);
         if (!distance || table[0] != 1 || table[1] != pcrel_sdata4) continue;
         const Addr start = header.p_vaddr + 4 + static_cast<Addr>(std::int64_t{*distance});
-        for (const Segment& s : headers.segments)
+        for (const LoadSegment& s : headers.segments)
             if (start >= s.vaddr && start - s.vaddr < s.filesz)
                 return Placed{start, bytes_of(file, s.offset + (start - s.vaddr), s.filesz - (start - s.vaddr))};
     }

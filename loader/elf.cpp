@@ -94,7 +94,7 @@ Result<std::vector<Elf64_Phdr>> read_program_headers(const ByteSource& file, con
     return table;
 }
 
-Result<Segment> read_segment(const ByteSource& file, const Elf64_Phdr& ph, const std::string& name) {
+Result<LoadSegment> read_segment(const ByteSource& file, const Elf64_Phdr& ph, const std::string& name) {
     std::string which = fmt::format("the segment at {:#x}", ph.p_vaddr);
     if (ph.p_filesz > ph.p_memsz) return bad(name, which + " has more bytes in the file than in memory");
     if (ph.p_memsz > kTaskSize || ph.p_vaddr > kTaskSize - ph.p_memsz)
@@ -106,14 +106,14 @@ Result<Segment> read_segment(const ByteSource& file, const Elf64_Phdr& ph, const
         return bad(name, which + fmt::format(" cannot be mapped from offset {:#x}", ph.p_offset));
     // Like the kernel's maximum_alignment: what is no power of two is ignored.
     std::uint64_t align = std::has_single_bit(ph.p_align) ? std::max(ph.p_align, kPageSize) : kPageSize;
-    return Segment{ph.p_vaddr,
-                   ph.p_memsz,
-                   ph.p_offset,
-                   ph.p_filesz,
-                   align,
-                   (ph.p_flags & PF_R) != 0,
-                   (ph.p_flags & PF_W) != 0,
-                   (ph.p_flags & PF_X) != 0};
+    return LoadSegment{ph.p_vaddr,
+                       ph.p_memsz,
+                       ph.p_offset,
+                       ph.p_filesz,
+                       align,
+                       (ph.p_flags & PF_R) != 0,
+                       (ph.p_flags & PF_W) != 0,
+                       (ph.p_flags & PF_X) != 0};
 }
 
 Result<std::string> read_interpreter(const ByteSource& file, const Elf64_Phdr& ph, const std::string& name) {
@@ -128,8 +128,9 @@ Result<std::string> read_interpreter(const ByteSource& file, const Elf64_Phdr& p
     return path;
 }
 
-Result<void> refuse_overlaps(std::vector<Segment> segments, const std::string& name) {
-    std::sort(segments.begin(), segments.end(), [](const Segment& a, const Segment& b) { return a.vaddr < b.vaddr; });
+Result<void> refuse_overlaps(std::vector<LoadSegment> segments, const std::string& name) {
+    std::sort(segments.begin(), segments.end(),
+              [](const LoadSegment& a, const LoadSegment& b) { return a.vaddr < b.vaddr; });
     for (std::size_t i = 1; i < segments.size(); ++i)
         if (segments[i - 1].vaddr + segments[i - 1].memsz > segments[i].vaddr)
             return bad(name, fmt::format("has overlapping segments at {:#x} and {:#x}", segments[i - 1].vaddr,
@@ -174,31 +175,31 @@ Result<ElfHeaders> read_headers(const ByteSource& file, const std::string& name)
 
 Addr ElfHeaders::lowest() const {
     auto least = std::min_element(segments.begin(), segments.end(),
-                                  [](const Segment& a, const Segment& b) { return a.vaddr < b.vaddr; });
+                                  [](const LoadSegment& a, const LoadSegment& b) { return a.vaddr < b.vaddr; });
     return page_floor(least->vaddr);
 }
 
 Addr ElfHeaders::highest() const {
     Addr end = 0;
-    for (const Segment& s : segments) end = std::max(end, s.vaddr + s.memsz);
+    for (const LoadSegment& s : segments) end = std::max(end, s.vaddr + s.memsz);
     return page_ceil(end);
 }
 
 std::uint64_t ElfHeaders::alignment() const {
     std::uint64_t most = kPageSize;
-    for (const Segment& s : segments) most = std::max(most, s.align);
+    for (const LoadSegment& s : segments) most = std::max(most, s.align);
     return most;
 }
 
 std::optional<std::uint64_t> ElfHeaders::offset_of(Addr address) const {
-    for (const Segment& s : segments)
+    for (const LoadSegment& s : segments)
         if (address >= s.vaddr && address - s.vaddr < s.filesz) return address - s.vaddr + s.offset;
     return std::nullopt;
 }
 
 std::optional<Addr> ElfHeaders::address_of(std::uint64_t offset) const {
     std::optional<Addr> found;
-    for (const Segment& s : segments) {
+    for (const LoadSegment& s : segments) {
         if (offset < s.offset || offset - s.offset >= s.filesz) continue;
         Addr address = offset - s.offset + s.vaddr;
         if (s.execute) return address;

@@ -20,7 +20,7 @@
 namespace trapline {
 
 /// One PT_LOAD entry. Addresses are as linked, before a load bias is added; sizes are in bytes.
-struct Segment {
+struct LoadSegment {
     Addr vaddr = 0;
     std::uint64_t memsz = 0;
     std::uint64_t offset = 0;
@@ -44,7 +44,7 @@ struct ElfHeaders {
     Addr phdr_address = 0;         ///< AT_PHDR before the bias; 0 when no segment holds the table, as in Linux
     std::string interpreter;       ///< PT_INTERP, empty when there is none
     bool executable_stack = false; ///< PT_GNU_STACK with PF_X; without one x86-64 has a non-executable stack
-    std::vector<Segment> segments;
+    std::vector<LoadSegment> segments;
 
     /// The page-aligned range of addresses that the segments span, bias excluded.
     [[nodiscard]] Addr lowest() const;

@@ -56,7 +56,7 @@ tl::expected<Image, ExecFailure> read_image(System& system, const OpenedFile& fi
 }
 
 /// Maps what lies behind a segment's bytes in the file: zeroes, from `from` to `to`, which need not be page-aligned.
-long map_zeroes(Mm& mm, Addr from, Addr to, const Segment& s, std::uint8_t rights) {
+long map_zeroes(Mm& mm, Addr from, Addr to, const LoadSegment& s, std::uint8_t rights) {
     Addr start = page_ceil(from);
     if (from != start) {
         if (mm.find(from) == nullptr) {
@@ -75,7 +75,7 @@ long map_zeroes(Mm& mm, Addr from, Addr to, const Segment& s, std::uint8_t right
 }
 
 long map_image(Mm& mm, const Image& image, Addr bias) {
-    for (const Segment& s : image.headers.segments) {
+    for (const LoadSegment& s : image.headers.segments) {
         const Addr at = s.vaddr + bias;
         if (at < kLowestAddress || at > kTaskSize || s.memsz > kTaskSize - at) return -ENOMEM;
         std::uint8_t rights = prot::none;

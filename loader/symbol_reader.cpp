@@ -85,7 +85,7 @@ std::optional<Symbol> convert(const LIEF::ELF::Symbol& from, const std::map<std:
     if (from.shndx() == SHN_UNDEF || from.shndx() == SHN_ABS || from.name().empty()) return std::nullopt;
     if (type == STT_TLS || type == STT_SECTION || type == STT_FILE) return std::nullopt;
     bool mapped = false;
-    for (const Segment& s : headers.segments)
+    for (const LoadSegment& s : headers.segments)
         mapped = mapped || (from.value() >= s.vaddr && from.value() - s.vaddr < s.memsz);
     if (!mapped || from.size() > kTaskSize) return std::nullopt;
 

@@ -122,7 +122,7 @@ std::optional<SymbolPlace> SymbolTable::symbol_at(Addr address) const {
         if (next == symbols_.begin()) return std::nullopt;
         start = std::prev(next)->address;
         // A label reaches up to the next symbol, but not out of its segment.
-        auto same_segment = [&](const Segment& s) {
+        auto same_segment = [&](const LoadSegment& s) {
             return *start >= s.vaddr && *start - s.vaddr < s.memsz && address - s.vaddr < s.memsz;
         };
         if (std::none_of(headers_.segments.begin(), headers_.segments.end(), same_segment)) return std::nullopt;

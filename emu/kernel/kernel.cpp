@@ -47,7 +47,12 @@ void Kernel::abandon() {
     }
 }
 
-bool Kernel::tell(const Task& t, const Event& e) {
+bool Kernel::tell(const Task& t, Event& e, const Details* more) {
+    e.number = log_.count();
+    if (more != nullptr) {
+        e.text = more->text;
+        e.space = more->space;
+    }
     log_.write(e);
     if (!scheduler_.policy().minds_steps()) return false;
     const bool change = scheduler_.policy().switch_after_step(scheduler_, t, e);

@@ -142,14 +142,22 @@ class Kernel final : private TrapService {
         void await_suspend(std::coroutine_handle<> h) const noexcept { task.resume_point = h; }
         void await_resume() const noexcept {}
     };
+    StepAwait step(Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0) {
+        return {t, record(t, s, object, value, nullptr) && !atomic_};
+    }
     /// `space`: the address space that the step changes, where it need not be the task's own.
-    StepAwait step(Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {},
+    StepAwait step(Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text,
                    std::uint32_t space = 0) {
-        return {t, record(t, s, object, value, text, space) && !atomic_};
+        const Details more{text, space};
+        return {t, record(t, s, object, value, &more) && !atomic_};
     }
     /// The same for code that is not a path: an event, but nobody else can run here.
-    void note(const Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0, std::string_view text = {}) {
-        record(t, s, object, value, text, 0);
+    void note(const Task& t, Step s, std::uint64_t object = 0, std::uint64_t value = 0) {
+        record(t, s, object, value, nullptr);
+    }
+    void note(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text) {
+        const Details more{text, 0};
+        record(t, s, object, value, &more);
     }
     /// More work for the next step on the task's CPU to pay for: `n` times the price.
     void charge(const Task& t, Price p, std::uint64_t n = 1) {
@@ -267,9 +275,13 @@ class Kernel final : private TrapService {
   private:
     bool trap(unsigned vector) override;
     bool fetch(Addr va, bool again) override;
+    /// What few events have. Apart, so that the others are told in registers.
+    struct Details {
+        std::string_view text;
+        std::uint32_t space;
+    };
     // Eight of these make up one hit: it is inline, and makes an Event only for those who read it.
-    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, std::string_view text,
-                std::uint32_t space) {
+    bool record(const Task& t, Step s, std::uint64_t object, std::uint64_t value, const Details* more) {
         sync_clock();
         Cycles cost = 0, time = 0;
         if (t.cpu >= 0) {
@@ -279,23 +291,23 @@ class Kernel final : private TrapService {
         } else {
             time = scheduler_.global_now();
         }
-        log_.count(time, t.serial, static_cast<std::uint16_t>(t.cpu), s, object, value, text);
+        log_.count(time, t.serial, static_cast<std::uint16_t>(t.cpu), s, object, value);
+        if (more != nullptr) log_.add(more->text);
         retired_at_event_ = retired_seen_;
         if (!log_.has_writer() && !scheduler_.policy().minds_steps()) [[likely]]
             return false;
-        return tell(t, {.number = log_.count(),
-                        .time = time,
-                        .task = t.serial,
-                        .cpu = static_cast<std::uint16_t>(t.cpu),
-                        .step = s,
-                        .object = object,
-                        .value = value,
-                        .text = text,
-                        .cost = cost,
-                        .space = space});
+        Event e;
+        e.time = time;
+        e.task = t.serial;
+        e.cpu = static_cast<std::uint16_t>(t.cpu);
+        e.step = s;
+        e.object = object;
+        e.value = value;
+        e.cost = cost;
+        return tell(t, e, more);
     }
     /// Tells those who want to know of an event. True: the policy wants somebody else to run.
-    bool tell(const Task& t, const Event& e);
+    bool tell(const Task& t, Event& e, const Details* more);
     /// Moves the running task's clock forward by what it has executed since the last look.
     void sync_clock() {
         const std::uint64_t retired = cpu_->retired();

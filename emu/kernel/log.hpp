@@ -55,14 +55,17 @@ class Log {
   public:
     /// The next event in the order, with what the hash takes of it. Who has a writer tells it afterwards: most runs
     /// have none, and an Event that nobody reads is not worth its stores.
-    void count(Cycles time, std::uint32_t task, std::uint16_t cpu, Step step, std::uint64_t object, std::uint64_t value,
-               std::string_view text) {
+    void count(Cycles time, std::uint32_t task, std::uint16_t cpu, Step step, std::uint64_t object,
+               std::uint64_t value) {
         ++count_;
         const std::uint64_t who =
             std::uint64_t{task} << 32 | std::uint64_t{cpu} << 16 | static_cast<std::uint64_t>(step);
         // The second product does not depend on the hash so far: the two multiplications run at the same time.
         hash_ = fold(hash_ ^ time, who ^ 0x9e3779b97f4a7c15) ^
                 fold(object ^ 0xa0761d6478bd642f, value ^ 0xe7037ed1a0b428db);
+    }
+    /// The event that was counted last has a text, too.
+    void add(std::string_view text) {
         for (char c : text) mix(static_cast<unsigned char>(c));
     }
     [[nodiscard]] bool has_writer() const { return static_cast<bool>(writer_); }

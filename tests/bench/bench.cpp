@@ -62,7 +62,7 @@ void bare(benchmark::State& state, const std::string& name, const std::string& a
     const Result<ElfHeaders> headers = read_elf(std::span<const std::uint8_t>(file), name);
     if (!headers) return state.SkipWithError(headers.error().text().c_str());
     std::vector<BareSegment> segments;
-    for (const Segment& s : headers->segments)
+    for (const LoadSegment& s : headers->segments)
         segments.push_back({s.vaddr,
                             s.memsz,
                             {file.begin() + static_cast<std::ptrdiff_t>(s.offset),

@@ -60,7 +60,7 @@ void check_consistent(const ElfHeaders& h, std::uint64_t size) {
     REQUIRE(!h.segments.empty());
     REQUIRE(h.lowest() < h.highest());
     REQUIRE(h.highest() <= kTaskSize);
-    for (const Segment& s : h.segments) {
+    for (const LoadSegment& s : h.segments) {
         REQUIRE(s.filesz <= s.memsz);
         REQUIRE(s.offset <= size);
         REQUIRE(s.filesz <= size - s.offset);
