@@ -46,6 +46,14 @@ class Calibrate(harness.CommandTest):
                 return json.load(file)["virtual_cycles"]
         self.assertNotEqual(cycles(profile), cycles("bare-metal"))
 
+    def test_on_one_processor(self):
+        numbers = os.path.join(self.folder, "numbers.json")
+        result = subprocess.run(["taskset", "-c", "0", harness.trapline, "calibrate", "--quick", "--json", numbers, "-o", "/dev/null"],
+                                capture_output=True, timeout=harness.TIMEOUT, check=False)
+        self.assertIn(result.returncode, (0, 1, 4), result)
+        with open(numbers, encoding="utf-8") as file:
+            self.assertIn("ipi", json.load(file)["assumed"]) # nobody is there to be interrupted
+
     def test_bad_command_lines(self):
         self.refused(2, "runs no program", "calibrate", "--", "/bin/true")
         self.refused(2, "--output", "calibrate", "-o", "/nowhere/x")

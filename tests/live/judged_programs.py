@@ -2,7 +2,8 @@
 """judged-programs: programs that people use, with probes at random instructions, on the live kernel and emulated.
 
 For each program, instructions of its file and of the libraries that it loads are drawn at random (the seed is printed
-and can be given), more than half of them among those that the program executes, which the emulated machine says.
+and can be given), more than half of them among those that the program executes, which the emulated machine says. A fifth
+are functions that have a name, their entries and their returns.
 `trapline judge` then counts the hits of each on both sides, and compares errnos, the exit and the output. The boundaries
 of instructions are the disassembler's of binutils. What asks the processor who it is (within a kilobyte of a CPUID
 instruction) is not drawn: the answer is another one, and no kernel has a say in it.
@@ -25,7 +26,7 @@ import time
 
 from common import SKIP, Account, Elf, Trapline, libraries, skip
 
-SAMPLE, EXECUTED = 16, 0.6
+SAMPLE, EXECUTED, FUNCTIONS = 16, 0.6, 0.2
 MOST_HITS = 5000  # of one probe: a step out of line takes a virtual machine some 15 microseconds
 WINDOWS, WINDOW, SETTLE = 48, 1 << 11, 64
 CPUID, NEAR = b"\x0f\xa2", 1 << 10
@@ -62,17 +63,29 @@ def executable_parts(path):
             yield word(8), word(16), word(32)
 
 
-def some_instructions(path, numbers, count):
-    """File offsets of instructions, from windows at random places; a disassembler soon finds its feet."""
-    parts = list(executable_parts(path))
+def asks_who_it_is(path):
+    """Whether the processor is asked who it is near a file offset, as a function."""
     with open(path, "rb") as file:
         asks = [match.start() for match in re.finditer(re.escape(CPUID), file.read())]
 
-    def asks_nearby(offset):
+    def nearby(offset):
         i = bisect.bisect(asks, offset)
         return any(abs(at - offset) < NEAR for at in asks[max(i - 1, 0):i + 1])
 
-    found = set()
+    return nearby
+
+
+def some_functions(path, numbers, count):
+    """File offsets of functions that have a name."""
+    parts, elf, asks_nearby = list(executable_parts(path)), Elf(path), asks_who_it_is(path)
+    offsets = {at - address + offset for at in elf.symbols.values() for offset, address, size in parts
+               if address <= at < address + size}
+    return numbers.sample(sorted(at for at in offsets if not asks_nearby(at)), min(len(offsets) // 2, count))
+
+
+def some_instructions(path, numbers, count):
+    """File offsets of instructions, from windows at random places; a disassembler soon finds its feet."""
+    parts, asks_nearby, found = list(executable_parts(path)), asks_who_it_is(path), set()
     for _ in range(WINDOWS):
         offset, address, size = numbers.choice(parts)
         start = address + numbers.randrange(max(size - WINDOW, 1))
@@ -89,18 +102,25 @@ def choose(trapline, name, path, args, env, probes, seed):
     """Specifications of probes: some that are executed, and others."""
     numbers = random.Random(f"{seed} {name}")
     files = [os.path.realpath(path)] + [os.path.realpath(library) for library in libraries(path)]
-    candidates = []
+    instructions, functions = [], []
     for file in files:
         share = 12 * probes if file == files[0] or "/libc.so" in file else 3 * probes
-        candidates += [f"{file}:{at:#x}" for at in some_instructions(file, numbers, share)]
-    looked = trapline.run([path, *args], probes=candidates, env=env, strategy="nop5")
+        instructions += [f"{file}:{at:#x}" for at in some_instructions(file, numbers, share)]
+        named = some_functions(file, numbers, share)
+        functions += [f"{'uretprobe:' * (i % 2)}{file}:{at:#x}" for i, at in enumerate(named)]
+    looked = trapline.run([path, *args], probes=instructions + functions, env=env, strategy="nop5")
     if looked.result is None:
         raise RuntimeError(looked.stderr.decode()[-500:])
     hits = {p["spec"]: p["hits"] for p in looked.result["probes"] if p["status"] == "armed"}
-    executed = [spec for spec in candidates if 0 < hits.get(spec, 0) <= MOST_HITS]
-    chosen = numbers.sample(executed, min(len(executed), int(EXECUTED * probes)))
-    others = [spec for spec in candidates if hits.get(spec, 0) == 0]
-    return chosen + numbers.sample(others, min(len(others), probes - len(chosen)))
+
+    def draw(candidates, count):
+        executed = [spec for spec in candidates if 0 < hits.get(spec, 0) <= MOST_HITS]
+        chosen = numbers.sample(executed, min(len(executed), int(EXECUTED * count)))
+        others = [spec for spec in candidates if hits.get(spec, 0) == 0]
+        return chosen + numbers.sample(others, min(len(others), count - len(chosen)))
+
+    drawn = draw(functions, int(FUNCTIONS * probes))
+    return draw(instructions, probes - len(drawn)) + drawn
 
 
 def judge(command, path, args, env, specs, threads):
