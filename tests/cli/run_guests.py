@@ -39,6 +39,12 @@ class FetchArguments(harness.CommandTest):
         _, hits = self.fetched("-p", "p :seen n=+4(+0(%si)):s32")
         self.assertEqual(hits, [" n=-5", " n=0", " n=0", " n=0"])
 
+    def test_a_constant_string_is_a_fault_where_the_kernel_looks_for_it_in_the_program(self):
+        spec = 'p :seen one=\\"constant":string text=+0(%dx):string two=\\"x"'
+        self.assertEqual(self.fetched("-p", spec)[1][0], ' one=(fault) text="text with "quotes"" two=(fault)')
+        self.assertEqual(self.fetched("--kernel", "fixed", "-p", spec)[1][0],
+                         ' one="constant" text="text with "quotes"" two="x"')
+
     def test_a_line_for_each_hit(self):
         result, _ = self.fetched("-p", "r:back :seen ret=$retval:s64")
         lines = [line for line in result.err.splitlines() if ": back: (" in line]
@@ -48,7 +54,8 @@ class FetchArguments(harness.CommandTest):
 
     def test_arguments_that_mean_nothing_are_refused(self):
         for spec, words in (("p :seen %di:string", "a string is in memory"), ("p :seen %di:u8[4]", "an array is in memory"),
-                            ("p :seen $comm:u8", "$comm is a string"), ("p :seen +0(%di):b9@0/8", "not within"),
+                            ("p :seen $comm:u8", "$comm is a string"),
+                            ('p :seen \\"a":u8', "a constant string is a string"), ("p :seen +0(%di):b9@0/8", "not within"),
                             ("p :seen $retval", "only known when the function returns")):
             self.refused(125, words, "run", "-p", spec, "--", self.guest("fetch"))
 
