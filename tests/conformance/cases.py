@@ -507,6 +507,7 @@ LIVES = [
     ("system call 335 beside a return probe", "trampoline-call stepped 335", ["r stepped"]),
     ("system call 336 without a probe", "trampoline-call stepped 336", []),
     ("system call 336 beside nop5", "trampoline-call nop5 336", ["nop5"]),
+    ("what a system call leaves in rcx", "shows-call", ["probed_call"]),
     ("a signal to itself", "signals-itself stepped", ["stepped"]),
     ("fault of a probed load", "bad-pointer faults", ["faults"]),
     ("probed load that does not fault", "bad-pointer faults x", ["faults"]),

@@ -15,6 +15,7 @@ enum { MAP_SHARED = 1, MAP_FIXED = 0x10, SIGILL = 4, SIGBUS = 7, SIGUSR1 = 10, S
 typedef u64 function(u64);
 u64 stepped(u64), emulated(u64), nop5(u64), pushes(u64), calls(u64), tail(u64), outer(u64), red_zone(u64),
     own_int3(u64), faults(u64);
+u64 behind_call(void);
 void ask(void);
 __asm__(".text\n.balign 4096\n"
         "stepped:  lea 1(%rdi), %rax\n    ret\n.balign 16\n"
@@ -31,9 +32,12 @@ __asm__(".text\n.balign 4096\n"
         "red_nop:  .byte 0x0f, 0x1f, 0x44, 0, 0\n"
         "    xor %eax, %eax\n    cmp %rdi, -8(%rsp)\n    setne %al\n    cmp %rdi, -16(%rsp)\n    setne %cl\n"
         "    add %cl, %al\n    cmp %rdi, -24(%rsp)\n    setne %cl\n    add %cl, %al\n    cmp %rdi, -32(%rsp)\n"
-        "    setne %cl\n    add %cl, %al\n    ret\n"
+        "    setne %cl\n    add %cl, %al\n    ret\n.balign 16\n"
+        // A system call leaves in RCX where it returns to.
+        "behind_call: mov $39, %eax\n"
+        "probed_call: syscall\n    nop\n    mov %rcx, %rax\n    ret\n"
         ".balign 4096\n"
-        ".global stepped, emulated, nop5, pushes, calls, tail, outer, red_zone, red_nop, own_int3, faults\n");
+        ".global behind_call, probed_call, stepped, emulated, nop5, pushes, calls, tail, outer, red_zone, red_nop, own_int3, faults\n");
 #define TEXT_PAGE ((u64)stepped)
 
 static const struct {
@@ -402,6 +406,10 @@ static void trampoline_call(const char* a) {
     result("system call", syscall3((long)parse_number(a), 0, 0, 0));
     call();
 }
+static void shows_call(const char* a) {
+    (void)a;
+    say("rcx", behind_call());
+}
 static void signals_itself(const char* a) {
     (void)a;
     syscall3(SYS_kill, (u64)syscall3(SYS_getpid, 0, 0, 0), SIGUSR1, 0);
@@ -445,6 +453,7 @@ static const struct {
              {"reads-itself", reads_itself},
              {"abuses", abuses},
              {"trampoline-call", trampoline_call},
+             {"shows-call", shows_call},
              {"signals-itself", signals_itself},
              {"open-call", open_call},
              {"bad-pointer", bad_pointer}};
