@@ -81,6 +81,12 @@ void Blocks::forget(PhysAddr at, std::uint64_t bytes) {
         if (p.words[start] != 0 && start + (p.words[start] & 0xffff) > from) p.words[start] = 0;
 }
 
+void Blocks::forget_all() {
+    table_.fill(BlockInfo{});
+    for (Page* c : chunks_)
+        if (c != nullptr) ::madvise(c, kChunkBytes, MADV_DONTNEED); // zero again where it was touched
+}
+
 bool Blocks::translated_from(PhysAddr at, std::span<const std::uint8_t> bytes, const std::uint8_t* page) {
     Page& p = info(at);
     if (!p.known) {

@@ -57,6 +57,9 @@ class Blocks {
     /// Forgets every block that touches [at, at + bytes), which lies in one page.
     void forget(PhysAddr at, std::uint64_t bytes);
 
+    /// Forgets everything: the engine has dropped its translations.
+    void forget_all();
+
     /// Code has run in the page that holds `at`.
     [[nodiscard]] bool knows(PhysAddr at) const;
     /// False when the engine's translations of [at, at + bytes.size()), which lies in one page, were made from other

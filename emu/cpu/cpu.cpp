@@ -61,6 +61,10 @@ Exit Cpu::run(std::uint64_t budget) {
     remaining_ = static_cast<std::int64_t>(budget);
     bool step = false;
     for (;;) {
+        if (engine_->full()) {
+            engine_->drop_translations();
+            blocks_->forget_all();
+        }
         why_ = Why::none;
         floor_ = lowest_floor();
         last_size_ = 0;
@@ -74,11 +78,14 @@ Exit Cpu::run(std::uint64_t budget) {
         TL_CHECK(why_ != Why::none, "the CPU engine stopped by itself at {:#x}: {}", get(Reg::rip), uc_strerror(err));
         if (why_ == Why::exit) break;
         if (why_ == Why::stale) translate_anew();
-        step = why_ == Why::step || (why_ == Why::stale && stepped);
+        step = why_ == Why::step || ((why_ == Why::stale || why_ == Why::full) && stepped);
     }
     if (exit_.kind == Exit::Kind::exception && exit_.vector < 32) clear_fault();
     return exit_;
 }
+
+void Cpu::limit_translations(std::size_t bytes) { engine_->room = bytes; }
+unsigned Cpu::dropped_translations() const { return engine_->drops; }
 
 void Cpu::stop(Why why) {
     why_ = why;
@@ -124,9 +131,12 @@ bool Cpu::on_reported_block(Addr pc, std::uint32_t size) {
     return true;
 }
 
-void Cpu::on_slow_block(Addr pc, std::uint32_t size) {
+void Cpu::on_slow_block(Addr pc, std::uint32_t size, const void* translation) {
+    engine_->entered(translation);
     if (why_ != Why::none || inner_run_ != nullptr) return; // on the way out: the engine finishes what it was doing
     if (sink_ != nullptr && on_reported_block(pc, size)) return;
+    // It is not entered. Between two iterations of a rep string instruction nothing new is translated.
+    if (engine_->full() && !(pc == rep_at_ && last_pc_ == rep_block_)) return stop(Why::full);
     if (!current(pc, size)) return;
     if (stepping_ && !enter_step(pc)) return;
     look(pc, size);

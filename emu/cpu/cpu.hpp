@@ -135,6 +135,11 @@ class Cpu {
     /// Code has run in the frame at some time, and something is remembered of it.
     [[nodiscard]] bool knows_code(FrameNo frame) const { return blocks_->knows(frame_base(frame)); }
 
+    /// Room for `bytes` of translations, before all is translated anew: for tests, which cannot wait for it.
+    void limit_translations(std::size_t bytes);
+    /// How often that has happened.
+    [[nodiscard]] unsigned dropped_translations() const;
+
     /// Executes user code of the current thread until an Exit; at most `budget` instructions.
     Exit run(std::uint64_t budget);
     /// Executes one instruction of the current thread in ring 0 or 2 from the kernel's memory, with the thread's
@@ -153,7 +158,7 @@ class Cpu {
 
   private:
     struct Engine; // the engine's handles and C callbacks (cpu.cpp)
-    enum class Why : std::uint8_t { none, exit, step, step_over, stale };
+    enum class Why : std::uint8_t { none, exit, step, step_over, stale, full };
 
     std::uint64_t read(Reg r) const;
     void write(Reg r, std::uint64_t value);
@@ -161,7 +166,7 @@ class Cpu {
     void set_up_kernel_window();
     // Every block starts here, so every instruction of it costs. `floor_` is out of reach when something else wants to
     // look.
-    void on_block(Addr pc, std::uint32_t size) {
+    void on_block(Addr pc, std::uint32_t size, const void* translation) {
         const FetchMap::Entry& e = fetch_->entry(pc);
         if (e.page == page_floor(pc)) [[likely]] {
             const std::uint32_t word = e.blocks[pc & kPageMask];
@@ -173,9 +178,9 @@ class Cpu {
                 return;
             }
         }
-        on_slow_block(pc, size);
+        on_slow_block(pc, size, translation);
     }
-    void on_slow_block(Addr pc, std::uint32_t size);
+    void on_slow_block(Addr pc, std::uint32_t size, const void* translation);
     bool on_reported_block(Addr pc, std::uint32_t size);
     void look(Addr pc, std::uint32_t size);
     bool look_at_watches(Addr pc, std::uint32_t size, bool several, bool reported);

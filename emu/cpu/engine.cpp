@@ -18,9 +18,11 @@ constexpr Addr kFirstUser = 0x400000;    // where ring 3 is entered the first ti
 constexpr std::uint64_t kCodeSelector = 0x33, kDataSelector = 0x2b;   // Linux's __USER_CS and __USER_DS
 constexpr std::uint64_t kCodeSelector2 = 0x12, kDataSelector2 = 0x1a; // of ring 2, which Linux does not use
 
-/// Bytes of host code that are kept; when they are full all is translated anew. A search whose runs map files again and
-/// again fills whatever there is, and there is a machine for every core.
+/// Bytes of host code that there is room for. A search whose runs map files again and again fills whatever there is,
+/// and there is a machine for every core.
 constexpr std::uint32_t kTranslations = 256u << 20;
+/// What is left of them when all is translated anew. A block takes at most 64 KiB.
+constexpr std::uint32_t kSpare = 4u << 20;
 
 void must(uc_err e, const char* what) { TL_CHECK(e == UC_ERR_OK, "{}: {}", what, uc_strerror(e)); }
 
@@ -38,9 +40,8 @@ Cpu::Engine::Engine(Frames& frames, Cpu& cpu) {
     must(uc_ctl_set_cpu_model(uc, UC_CPU_X86_WESTMERE), "CPU model");
     must(uc_ctl_set_tcg_buffer_size(uc, kTranslations), "room for translations");
     must(uc_mem_map_ptr(uc, 0, frames.bytes(), UC_PROT_ALL, frames.ram()), "guest RAM");
-    hook(
-        cpu, UC_HOOK_BLOCK,
-        +[](uc_engine*, std::uint64_t pc, std::uint32_t size, void* c) { static_cast<Cpu*>(c)->on_block(pc, size); });
+    room = kTranslations - kSpare;
+    hook(cpu, UC_HOOK_BLOCK, block);
     hook(
         cpu, UC_HOOK_INTR, +[](uc_engine*, std::uint32_t n, void* c) { static_cast<Cpu*>(c)->on_interrupt(n); });
     hook(
@@ -53,6 +54,17 @@ Cpu::Engine::Engine(Frames& frames, Cpu& cpu) {
 }
 
 Cpu::Engine::~Engine() { uc_close(uc); }
+
+// What has been translated calls it, so it returns to where the translation lies.
+void Cpu::Engine::block(uc_engine*, std::uint64_t pc, std::uint32_t size, void* cpu) {
+    static_cast<Cpu*>(cpu)->on_block(pc, size, __builtin_return_address(0));
+}
+
+void Cpu::Engine::drop_translations() {
+    uc_ctl_flush_tb(uc);
+    last_code = first_code;
+    ++drops;
+}
 
 Cpu::Cpu(Frames& frames) : frames_(frames) {
     {

@@ -36,6 +36,33 @@ TEST_SUITE("emu/kernel") {
         CHECK(m.kernel.cpu().retired() - before == 3 + 1 + 1 + 2);
     }
 
+    TEST_CASE("a program runs the same however little room there is for its translations") {
+        const auto run = [](std::size_t room) {
+            constexpr unsigned kBlocks = 1500, kRounds = 20;
+            std::vector<std::uint8_t> blocks;
+            for (unsigned i = 0; i < kBlocks; ++i) {
+                const std::uint8_t block[] = {0xff, 0xc7, 0xf3,
+                                              0xa4, 0xeb, 0}; // inc edi; rep movsb, of nothing; jmp on
+                blocks.insert(blocks.end(), std::begin(block), std::end(block));
+            }
+            const auto back = static_cast<std::uint32_t>(-static_cast<int>(blocks.size() + 8));
+            CodeMachine m(code({{0xba, kRounds, 0, 0, 0}, // mov edx, 20
+                                blocks,                   // L:
+                                {0xff, 0xca, 0x0f, 0x85}, // dec edx; jnz L
+                                {static_cast<std::uint8_t>(back), static_cast<std::uint8_t>(back >> 8), 0xff, 0xff},
+                                kExit}));
+            m.kernel.cpu().limit_translations(room);
+            const std::uint64_t before = m.kernel.cpu().retired();
+            m.thread();
+            CHECK(m.kernel.run().kind == Outcome::Kind::exited);
+            CHECK(m.results.at(0) == kBlocks * kRounds);
+            CHECK(m.kernel.cpu().retired() - before == 1 + kRounds * (3 * kBlocks + 2) + 2);
+            return m.kernel.cpu().dropped_translations();
+        };
+        CHECK(run(64u << 20) == 0);
+        CHECK(run(1u << 16) > 20); // each round anew
+    }
+
     TEST_CASE("two faults in a row both arrive as page faults") {
         CodeMachine m(code({{0xc6, 0x04, 0x25, 0x00, 0x10, 0x60, 0x00, 3},    // mov byte [0x601000], 3
                             {0xc6, 0x04, 0x25, 0x00, 0x20, 0x60, 0x00, 4},    // mov byte [0x602000], 4
