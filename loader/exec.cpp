@@ -106,7 +106,7 @@ Addr program_bias(const Mm& mm, const ElfHeaders& h) {
 }
 
 /// The same for its interpreter: below everything that is mapped. Nothing if there is no room.
-std::optional<Addr> interpreter_bias(const Mm& mm, const ElfHeaders& h) {
+std::optional<Addr> interpreter_bias(Mm& mm, const ElfHeaders& h) {
     if (h.kind == ElfKind::fixed) return 0;
     const std::uint64_t span = h.highest() - h.lowest(), alignment = h.alignment();
     if (span > kTaskSize || alignment > kTaskSize) return std::nullopt;

@@ -94,6 +94,7 @@ std::string run_json(const RunRequest& request, const std::string& schedule, con
                             {"restarts", counters.restarts}};
     document["cost"] = request.cost;
     document["events"] = report.events;
+    document["leaked_frames"] = report.leaked_frames;
     document["detail"] = report.detail;
     document["warnings"] = report.warnings;
     return written(document);

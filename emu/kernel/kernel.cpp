@@ -405,7 +405,8 @@ std::optional<Outcome> Kernel::turn() {
     run_task(*c.task, c);
     current_ = nullptr;
     // Those that ended while they ran can go now: nothing refers to them any more.
-    std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });
+    if (std::exchange(buried_, false))
+        std::erase_if(tasks_, [](const std::unique_ptr<Task>& t) { return !t->alive(); });
     return std::nullopt;
 }
 

@@ -357,6 +357,7 @@ class Kernel final : private TrapService {
 
     std::map<int, std::unique_ptr<Process>> processes_;
     std::vector<std::unique_ptr<Task>> tasks_; // alive, by serial number
+    bool buried_ = false;                      // some of them are no longer
     Process* first_ = nullptr;
     int first_status_ = 0;
     bool first_gone_ = false;

@@ -122,6 +122,7 @@ void Kernel::bury(Task& t) {
         if (observer_ != nullptr) observer_->task_exit(t);
     }
     t.state = Task::State::dead;
+    buried_ = true;
     if (loaded_ == &t) loaded_ = nullptr;
     note(t, Step::exited, static_cast<std::uint64_t>(t.tid), static_cast<std::uint64_t>(t.exit_status));
     if (t.is_tracer) return;

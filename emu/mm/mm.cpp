@@ -37,19 +37,22 @@ bool Mm::range_free(Addr start, std::uint64_t bytes) const {
     return it == vmas_.end() || it->first >= start + bytes;
 }
 
-Addr Mm::find_free(std::uint64_t bytes, Addr hint) const {
+Addr Mm::find_free(std::uint64_t bytes, Addr hint) {
     bytes = page_ceil(bytes);
     if (bytes == 0 || bytes > kTaskSize) return 0;
     hint = page_floor(hint);
     if (hint != 0 && hint + bytes <= kTaskSize && range_free(hint, bytes)) return hint;
-    Addr top = layout_.mmap_top;
+    // Ten thousand stacks, one below the other: each search goes on where the last one ended.
+    Addr top = full_above_ != 0 && bytes >= full_bytes_ ? full_above_ : layout_.mmap_top;
     auto it = vmas_.lower_bound(top);
     if (it != vmas_.begin() && std::prev(it)->second.end > top) top = std::prev(it)->first;
     while (it != vmas_.begin()) {
         --it;
-        if (top >= it->second.end && top - it->second.end >= bytes) return top - bytes;
+        if (top >= it->second.end && top - it->second.end >= bytes) break;
         top = std::min(top, it->first);
     }
+    full_above_ = top;
+    full_bytes_ = bytes;
     constexpr Addr kLowest = 0x10000; // vm.mmap_min_addr
     return top >= kLowest + bytes ? top - bytes : 0;
 }
@@ -132,6 +135,7 @@ long Mm::unmap(Addr start, std::uint64_t bytes) {
     }
     drop_pages(start, end);
     vmas_.erase(first, last);
+    if (end > full_above_) full_above_ = 0;
     return 0;
 }
 

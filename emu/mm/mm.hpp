@@ -60,7 +60,7 @@ class Mm {
     /// Frees the pages of [start, start+bytes): private ones read as zero or as the file again (MADV_DONTNEED).
     long discard(Addr start, std::uint64_t bytes);
     /// A free range of `bytes`, at `hint` if that is free, else the highest below the mmap top. 0: none.
-    [[nodiscard]] Addr find_free(std::uint64_t bytes, Addr hint = 0) const;
+    [[nodiscard]] Addr find_free(std::uint64_t bytes, Addr hint = 0);
     [[nodiscard]] const Vma* find(Addr a) const;
     [[nodiscard]] const std::map<Addr, Vma>& vmas() const { return vmas_; }
     [[nodiscard]] bool range_free(Addr start, std::uint64_t bytes) const;
@@ -137,6 +137,9 @@ class Mm {
     PageTable table_;
     FetchMap fetch_;
     Vmas vmas_;
+    /// What the last search found: no hole of `full_bytes_` or more lies above `full_above_`.
+    Addr full_above_ = 0;
+    std::uint64_t full_bytes_ = 0;
     Addr break_start_ = 0, break_ = 0;
     std::uint64_t resident_ = 0, mapped_bytes_ = 0;
 };

@@ -14,14 +14,15 @@ namespace trapline {
 
 Futexes::Waiter::Waiter(Futexes& futexes, Task& task, const FutexKey& key, std::uint32_t bits)
     : futexes_(futexes), task_(task), key_(key), bits_(bits) {
-    futexes_.queues_[key_].push_back(this);
+    std::list<Waiter*>& queue = futexes_.queues_[key_];
+    place_ = queue.insert(queue.end(), this);
 }
 
 void Futexes::Waiter::leave() {
     if (!waiting_) return;
     waiting_ = false;
     auto it = futexes_.queues_.find(key_);
-    it->second.remove(this);
+    it->second.erase(place_);
     if (it->second.empty()) futexes_.queues_.erase(it);
 }
 
@@ -35,8 +36,10 @@ unsigned Futexes::wake(const FutexKey& key, unsigned n, std::uint32_t bits) {
     auto it = queues_.find(key);
     if (it == queues_.end()) return 0;
     std::vector<Waiter*> chosen;
-    for (Waiter* w : it->second)
-        if (chosen.size() < n && (w->bits_ & bits) != 0) chosen.push_back(w);
+    for (Waiter* w : it->second) {
+        if (chosen.size() == n) break;
+        if ((w->bits_ & bits) != 0) chosen.push_back(w);
+    }
     for (Waiter* w : chosen) {
         w->leave();
         kernel_.wake(w->task_);
@@ -50,10 +53,8 @@ unsigned Futexes::requeue(const FutexKey& from, const FutexKey& to, unsigned n) 
     std::list<Waiter*>& target = queues_[to];
     unsigned moved = 0;
     for (; moved < n && !it->second.empty(); ++moved) {
-        Waiter* w = it->second.front();
-        it->second.pop_front();
-        w->key_ = to;
-        target.push_back(w);
+        it->second.front()->key_ = to;
+        target.splice(target.end(), it->second, it->second.begin());
     }
     if (target.empty()) queues_.erase(to);
     if (it->second.empty()) queues_.erase(it);

@@ -44,6 +44,7 @@ class Futexes {
         FutexKey key_;
         std::uint32_t bits_;
         bool waiting_ = true;
+        std::list<Waiter*>::iterator place_; ///< in its queue: leaving is quick however many wait
     };
 
     [[nodiscard]] static FutexKey key(Mm& mm, Addr a);
