@@ -9,6 +9,7 @@
 #include "loader/files/file.hpp"
 #include "loader/files/locks.hpp"
 #include "loader/files/memory_file.hpp"
+#include "loader/files/segments.hpp"
 #include "loader/files/socket_names.hpp"
 
 #include <map>
@@ -29,6 +30,7 @@ struct SharedFiles {
     Readiness process_events;                                    ///< a process has ended: pidfd
     std::map<FileKey, std::weak_ptr<Pipe>> fifos;                ///< of the host's FIFOs that somebody has open
     std::map<std::string, std::shared_ptr<MessageQueue>> queues; ///< of POSIX, by name
+    Segments segments;                                           ///< shared memory of System V
     std::shared_ptr<FileLocks> locks;                            ///< made with the first lock
     std::shared_ptr<SocketNames> sockets = std::make_shared<SocketNames>();
 };

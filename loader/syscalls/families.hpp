@@ -15,6 +15,7 @@ std::span<const SyscallInfo> time_calls();           ///< clocks, sleeps
 std::span<const SyscallInfo> timer_calls();          ///< alarm, setitimer, timer_create
 std::span<const SyscallInfo> system_calls();         ///< uname, getrandom, arch_prctl, prctl, sysinfo, getcpu
 std::span<const SyscallInfo> memory_calls();         ///< mmap, munmap, mprotect, mremap, brk, madvise, mlock
+std::span<const SyscallInfo> segment_calls();        ///< shared memory of System V
 std::span<const SyscallInfo> process_memory_calls(); ///< process_vm_readv, process_vm_writev
 std::span<const SyscallInfo> file_calls();           ///< open, close, dup, fcntl, stat, directories, links
 std::span<const SyscallInfo> io_calls();             ///< read, write, seek, pipes, poll, select, ioctl, sendfile

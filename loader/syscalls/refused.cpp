@@ -25,13 +25,9 @@ constexpr SyscallInfo say(int number, std::string_view name, std::string_view ar
 }
 
 constexpr SyscallInfo kCalls[] = {
-    say(29, "shmget", "iux"),
-    say(30, "shmat", "ipx"),
-    say(31, "shmctl", "iip"),
     say(64, "semget", "iix"),
     say(65, "semop", "ipu"),
     say(66, "semctl", "iiix"),
-    say(67, "shmdt", "p"),
     say(68, "msgget", "ix"),
     say(69, "msgsnd", "ipux"),
     say(70, "msgrcv", "ipuix"),

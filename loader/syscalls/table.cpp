@@ -9,8 +9,8 @@ std::span<const SyscallInfo> syscall_table() {
         std::vector<SyscallInfo> all;
         for (std::span<const SyscallInfo> family :
              {clone_calls(), process_calls(), identity_calls(), thread_calls(), futex_calls(), signal_calls(),
-              time_calls(), timer_calls(), system_calls(), memory_calls(), process_memory_calls(), file_calls(),
-              io_calls(), refused_calls()})
+              time_calls(), timer_calls(), system_calls(), memory_calls(), process_memory_calls(), segment_calls(),
+              file_calls(), io_calls(), refused_calls()})
             all.insert(all.end(), family.begin(), family.end());
         std::sort(all.begin(), all.end(),
                   [](const SyscallInfo& a, const SyscallInfo& b) { return a.number < b.number; });

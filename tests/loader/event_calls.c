@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -529,12 +532,60 @@ static void interval_timers(void) {
     show_status("beyond the limit", status);
 }
 
+/// Shared memory of System V, as programs of the eighties use it.
+static void segments(void) {
+    struct shmid_ds d;
+    const key_t key = 0x54520000 + getpid();
+    SHOW(shmget(key, 5000, 0600));
+    SHOW(shmget(IPC_PRIVATE, 0, 0600));
+    const int id = shmget(key, 5000, IPC_CREAT | 0640);
+    SHOW(shmget(key, 5000, IPC_CREAT | IPC_EXCL | 0600));
+    SHOW(shmget(key, 6000, 0600));
+    printf("%d\n", shmget(key, 100, 0600) == id);
+    SHOW(shmctl(id, IPC_STAT, &d));
+    printf("%zu %o %lu %d %ld\n", d.shm_segsz, d.shm_perm.mode, d.shm_nattch, d.shm_cpid == getpid(), d.shm_atime);
+    char* at = shmat(id, NULL, 0);
+    char* again = shmat(id, NULL, SHM_RDONLY);
+    SHOW((long)shmat(id, at, 0));
+    SHOW((long)shmat(id, at + 1, 0));
+    SHOW((long)shmat(id + 1000, NULL, 0));
+    strcpy(at, "parent");
+    printf("%s %d\n", again, mprotect(again, 4096, PROT_READ | PROT_WRITE));
+    if (fork() == 0) {
+        shmctl(id, IPC_STAT, &d);
+        printf("%s %lu\n", again, d.shm_nattch);
+        strcpy(at, "child");
+        SHOW(shmdt(at));
+        SHOW(shmdt(at));
+        shmctl(id, IPC_STAT, &d);
+        printf("%lu %d\n", d.shm_nattch, d.shm_lpid == getpid());
+        _exit(0);
+    }
+    wait(NULL);
+    shmctl(id, IPC_STAT, &d);
+    printf("%s %lu %d\n", again, d.shm_nattch, d.shm_dtime >= d.shm_atime);
+    d.shm_perm.mode = 0600;
+    SHOW(shmctl(id, IPC_SET, &d));
+    SHOW(shmctl(id, IPC_RMID, NULL));
+    SHOW(shmget(key, 5000, 0600));
+    SHOW(shmctl(id, IPC_STAT, &d));
+    printf("%o %lu\n", d.shm_perm.mode, d.shm_nattch);
+    printf("%d\n", (char*)shmat(id, NULL, 0) != (char*)-1); // what is left of it can be attached
+    SHOW(shmdt(at));
+    SHOW(shmdt(at + 4096));
+    munmap(again, 8192);
+    shmctl(id, IPC_STAT, &d);
+    printf("%lu\n", d.shm_nattch);
+    execl("/bin/true", "true", NULL); // and with the last mapping it goes
+}
+
 int main(int argc, char** argv) {
     const struct {
         const char* name;
         void (*run)(void);
     } parts[] = {{"stops", stops},          {"threads", stopped_threads}, {"timers", timer_files},
-                 {"signals", signal_files}, {"processes", process_files}, {"intervals", interval_timers}};
+                 {"signals", signal_files}, {"processes", process_files}, {"intervals", interval_timers},
+                 {"segments", segments}};
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; ++i)
         if (argc < 2 || strcmp(argv[1], parts[i].name) == 0) parts[i].run();

@@ -21,6 +21,10 @@ TEST_SUITE("events of programs") {
     TEST_CASE("processes as files answer as the live kernel's do") { check_part("processes"); }
     TEST_CASE("timers that send signals count and stop as the live kernel's do") { check_part("intervals"); }
 
+    TEST_CASE("shared memory of System V is attached, inherited and removed as under the live kernel") {
+        check_part("segments");
+    }
+
     TEST_CASE("FIFOs and shared memory carry what programs put into them") {
         check_in_directory({"/bin/bash", "-c",
                             "mkfifo f; seq 1000 > f & wc -l < f; wait; test -p f && echo fifo; stat -c %F f; "
