@@ -11,6 +11,22 @@ namespace {
 /// Instructions between two looks at the host's wish to stop: some 20 milliseconds.
 constexpr std::uint64_t kHostSlice = 30'000'000;
 
+/// The page of three old system calls, which programs of before 2012 call: nothing is mapped there, and Linux serves
+/// the call (arch/x86/entry/vsyscall/vsyscall_64.c, "xonly"). True: the task is back where it called from, the number
+/// in RAX.
+bool enter_vsyscall(Kernel& kernel, Task& t, Addr rip) {
+    constexpr Addr kPage = 0xffffffffff600000, kEach = 1024;
+    constexpr std::uint64_t kNumbers[] = {96, 201, 309}; // gettimeofday, time, getcpu
+    const std::uint64_t which = (rip - kPage) / kEach;
+    if (rip < kPage || which >= std::size(kNumbers) || rip % kEach != 0) return false;
+    std::uint64_t caller = 0;
+    if (!t.process->mm->get(kernel.get(t, Reg::rsp), caller)) return false;
+    kernel.set(t, Reg::rsp, kernel.get(t, Reg::rsp) + sizeof caller);
+    kernel.set(t, Reg::rip, caller);
+    kernel.set(t, Reg::rax, kNumbers[which]);
+    return true;
+}
+
 } // namespace
 
 Kernel::Kernel(KernelConfig config, Policy& policy)
@@ -336,6 +352,8 @@ Path<bool> Kernel::exception(Task& t, Exit e) {
     t.trap_address = e.address;
     switch (e.vector) {
     case vector::page_fault: {
+        if (e.address == rip && syscalls_ != nullptr && enter_vsyscall(*this, t, rip))
+            co_return co_await syscalls_->syscall(t);
         const Mm::Fault f = t.process->mm->fault(e.address, e.error_code);
         co_await step(t, Step::fault, e.address, static_cast<std::uint64_t>(f));
         if (f == Mm::Fault::handled) co_return true;
