@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets the sources of other people's test suites from Debian: busybox, posixtestsuite.
+# Gets the sources of other people's test suites from Debian: busybox, posixtestsuite, QEMU's tests/tcg.
 #
 #     get_suites.sh DIRECTORY [SUITE...]
 #
@@ -9,7 +9,7 @@ set -euo pipefail
 export LC_ALL=C
 directory=${1:?usage: get_suites.sh DIRECTORY [SUITE...]}
 shift
-[ $# -gt 0 ] || set -- busybox posixtestsuite
+[ $# -gt 0 ] || set -- busybox posixtestsuite qemu
 mkdir -p "$directory/apt/lists/partial"
 cd "$directory"
 
@@ -26,6 +26,7 @@ for suite in "$@"; do
     mkdir -p "$suite"
     case $suite in
     busybox) tar -xf busybox_*.orig.tar.bz2 -C "$suite" --strip-components=1 --wildcards '*/testsuite/*' '*/scripts/*' ;;
+    qemu) tar -xf qemu_*.orig.tar.xz -C "$suite" --strip-components=1 --wildcards '*/tests/tcg/*' ;;
     *) tar -xf "$suite"_*.orig.tar.* -C "$suite" --strip-components=1 ;;
     esac
     echo "$suite is in $PWD/$suite"

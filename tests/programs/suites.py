@@ -4,8 +4,9 @@
     suites.py SUITE --sources DIRECTORY --trapline COMMAND [--match TEXT] [--jobs N] [--table FILE]
 
 get_suites.sh gets the sources. `busybox` runs its testsuite on /bin/busybox, the shell scripts of an applet's tests being
-one machine; `posixtestsuite` builds each program of conformance/interfaces and runs it. suites.txt lists the
-cases that pass natively and not in the machine, and why.
+one machine; `posixtestsuite` builds each program of conformance/interfaces and runs it; `qemu` builds what of tests/tcg builds
+as x86-64 (multiarch, i386, x86_64) and compares what each prints, too. suites.txt lists the cases that pass natively and not
+in the machine, and why.
 """
 import argparse
 import concurrent.futures
@@ -112,7 +113,46 @@ def posix_run(name, given, before):
         return {name: EXITS.get(code, f"exit {code}")}, said
 
 
-SUITES = {"busybox": (busybox_cases, busybox_run), "posixtestsuite": (posix_cases, posix_run)}
+# qemu: tests/tcg. A program passes when it exits with 0; what it prints has to be the same, addresses excepted.
+
+QEMU_COUNTS = {"multiarch/signals"}  # these print how many signals came by then, in the order in which threads end
+
+
+def qemu_cases(given):
+    here = f"{given.sources}/qemu/tests/tcg"
+    return sorted(os.path.relpath(path, here).removesuffix(".c") for folder in ("multiarch", "multiarch/linux", "i386", "x86_64")
+                  for path in glob.glob(f"{here}/{folder}/*.c"))
+
+
+def qemu_program(name, given):
+    """As tests/tcg's own Makefiles build them. None: it does not build here."""
+    here = f"{given.sources}/qemu/tests/tcg"
+    program = f"{given.sources}/built-qemu/{name.replace('/', '-')}"
+    if not os.path.exists(program):
+        os.makedirs(os.path.dirname(program), exist_ok=True)
+        more = ["-DTEST_X86_64"] if name.startswith("i386/") else []
+        more += [f"{here}/multiarch/libs/float_helpers.c"] if "float_" in name else []
+        more += ["-include", "sys/mman.h"] if name == "x86_64/noexec" else []
+        subprocess.run(["gcc", "-O1", "-w", f"-I{here}/multiarch", f"-I{here}/multiarch/libs", f"-I{here}/i386", *more, "-o", program,
+                        f"{here}/{name}.c", "-lm", "-lpthread", "-lrt"], capture_output=True, check=False)
+    return program if os.path.exists(program) else None
+
+
+def qemu_run(name, given, before):
+    program = qemu_program(name, given)
+    if program is None:
+        return {}, ""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*before, *(["--write", "/tmp", "--"] if before else []), program]  # to which they write by name
+        code, said = run(command, folder, given.seconds)
+        given.said.setdefault(name, said)  # natively first
+        if code != 0:
+            return {name: f"exit {code}"}, said
+        plain = [re.sub(r"0x[0-9a-f]+|\d+", "N", text) for text in (said, given.said[name])]
+        return {name: "PASS" if plain[0] == plain[1] or name in QEMU_COUNTS else "prints something else"}, said
+
+
+SUITES = {"qemu": (qemu_cases, qemu_run), "busybox": (busybox_cases, busybox_run), "posixtestsuite": (posix_cases, posix_run)}
 
 
 def known_differences(suite):
@@ -136,14 +176,16 @@ def main():
     parser.add_argument("--match", default="", help="only cases whose name begins with this")
     parser.add_argument("--seconds", type=int, default=60, help="for one program")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--table", help="write a Markdown table: of the cases that differ, of qemu all")
     parser.add_argument("--verbose", action="store_true", help="what the cases that differ say in the machine")
     given = parser.parse_args()
     given.sources = os.path.abspath(given.sources)
+    given.said = {}
     cases, run_one = SUITES[given.suite]
     own = [os.path.abspath(given.trapline), "run", "--quiet"]
     known = known_differences(given.suite)
     passed = same = explained = total = 0
-    wrong = []
+    wrong, rows = [], []
 
     def both(name):
         return run_one(name, given, []), run_one(name, given, own)
@@ -152,6 +194,8 @@ def main():
         for (native, _), (mine, said) in pool.map(both, [name for name in cases(given) if name.startswith(given.match)]):
             for case, what in native.items():
                 total += 1
+                if given.table and (mine.get(case) != what or given.suite == "qemu"):
+                    rows.append(f"| {case} | {what} | {mine.get(case, 'was not run')} |\n")
                 same += mine.get(case) == what
                 if what != "PASS":
                     continue
@@ -168,6 +212,9 @@ def main():
                     sys.stdout.flush()
     print(f"{total} cases, {passed} pass natively, {passed - explained - len(wrong)} of these in the machine, "
           f"{explained} known to differ, {len(wrong)} wrong; {same} end alike")
+    if given.table:
+        with open(given.table, "w", encoding="utf-8") as file:
+            file.write("| case | natively | trapline |\n|---|---|---|\n" + "".join(rows))
     return 1 if wrong or not total else 0
 
 
