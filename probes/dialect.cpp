@@ -74,6 +74,7 @@ constexpr Dialect fixed() {
     d.returns_by_place = true;
     d.copies_trampoline = true;
     d.detour_keeps_rip = false;
+    d.registers_first = true;
     d.shows_faults = true;
     return d;
 }

@@ -67,6 +67,8 @@ struct Dialect {
     bool copies_trampoline = false;
     /// What a handler does to RIP is ignored where a jump has replaced the breakpoint (kprobes: Documentation/trace).
     bool detour_keeps_rip = true;
+    /// inline-hwbp waits until the debug register of every CPU is programmed before it lifts the int3.
+    bool registers_first = false;
     /// Fetch arguments show every fault; otherwise numbers are 0, and some strings are those of other arguments.
     bool shows_faults = false;
 };
