@@ -87,9 +87,9 @@ void Footprint::code(std::uint32_t space, Addr from, std::uint64_t bytes) {
     code_.push_back(r);
 }
 
-void Footprint::text(std::uint32_t space, Addr from, std::uint64_t bytes) {
+void Footprint::text(std::uint32_t space, Addr from, std::uint64_t bytes, bool in_place) {
     if (everything_) return;
-    text_.push_back({space, from, from + bytes});
+    text_.push_back({space, from, from + bytes, in_place});
 }
 
 std::uint64_t Footprint::filter(const Keys& keys, unsigned shift) {
@@ -125,12 +125,19 @@ bool Footprint::text_conflicts(const Footprint& other) const {
     const auto same_space = [](const Range& a, const Range& b) {
         return a.space == b.space || a.space == 0 || b.space == 0;
     };
+    const auto pages_of = [](Range r) {
+        r.from = page_floor(r.from);
+        r.to = page_ceil(r.to);
+        return r;
+    };
     for (const Range& t : text_) {
         for (const Range& c : other.code_)
             if (same_space(t, c) && t.from < c.to && c.from < t.to) return true;
-        for (const Range& u : other.text_)
-            if (same_space(t, u) && page_floor(t.from) < page_ceil(u.to) && page_floor(u.from) < page_ceil(t.to))
-                return true;
+        for (const Range& u : other.text_) {
+            const bool whole_pages = !t.in_place || !u.in_place;
+            const Range a = whole_pages ? pages_of(t) : t, b = whole_pages ? pages_of(u) : u;
+            if (same_space(t, u) && a.from < b.to && b.from < a.to) return true;
+        }
     }
     return false;
 }

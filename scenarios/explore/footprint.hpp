@@ -12,7 +12,8 @@
 //              every access to the frames, and with another change there (a frame that is allocated has another number
 //              in another order, so the address counts too)
 //   code       instructions that were executed, and bytes that the kernel looked at
-//   text       bytes of text that were written: conflicts with code there, and with other text of the page
+//   text       bytes of text that were written: conflicts with code there, and with other text of the page, unless both
+//              were written in place (a copy in a slot: the page stays where it is)
 #pragma once
 
 #include "emu/types.hpp"
@@ -36,8 +37,8 @@ class Footprint {
     /// Bytes that the kernel wrote through a mapping of its own: conflicts with accesses to them.
     void poke(PhysAddr at, std::uint64_t bytes);
     void code(std::uint32_t space, Addr from, std::uint64_t bytes);
-    /// `space` 0: in every address space.
-    void text(std::uint32_t space, Addr from, std::uint64_t bytes);
+    /// `space` 0: in every address space. `in_place`: no other frame is mapped for it.
+    void text(std::uint32_t space, Addr from, std::uint64_t bytes, bool in_place = false);
     /// To be called when all has been said, before `conflicts`.
     void seal();
 
@@ -48,6 +49,7 @@ class Footprint {
     struct Range {
         std::uint32_t space;
         Addr from, to;
+        bool in_place = false; // of text
         bool operator==(const Range&) const = default;
     };
     using Ranges = std::vector<Range>;

@@ -17,6 +17,14 @@ constexpr std::uint64_t kSlotBytes = 128, kUnknownBytes = 64;
 
 constexpr std::size_t kFetchPoint = static_cast<std::size_t>(Step::count_), kOtherPoint = kFetchPoint + 1;
 
+/// Where slots are shared by hits, or in a kernel with a defect on purpose, whoever writes one may look at others.
+bool has_own_slots(const RunRequest& request) {
+    constexpr std::array<std::string_view, 8> kStrategies = {"xol",  "xol-page", "xol-int3", "emulate",
+                                                             "nop5", "nop10",    "stack",    "fasttrap"};
+    return request.mutation.empty() &&
+           std::find(kStrategies.begin(), kStrategies.end(), request.strategy) != kStrategies.end();
+}
+
 std::size_t count_ready(Scheduler& s) {
     return s.queue().size() + static_cast<std::size_t>(std::count_if(s.cpus().begin(), s.cpus().end(),
                                                                      [](auto& c) { return c.current != nullptr; }));
@@ -41,8 +49,10 @@ class MachineSpace::Director final : public Policy, public AccessSink {
 
     // While it is searched.
     bool searching = false;
-    bool tracers = false; // somebody registers or unregisters while the program runs
-    Task* next = nullptr; // nobody: only time passes
+    bool tracers = false;         // somebody registers or unregisters while the program runs
+    Task* next = nullptr;         // nobody: only time passes
+    bool debug_registers = false; // the strategy deals them out: four, to whoever comes first
+    bool own_slots = false;       // a slot is one hit's from slot-taken to slot-freed, and nobody else looks at it
     Stretch* record = nullptr;
     Mm* mm = nullptr; // of `next`
     Kernel* kernel = nullptr;
@@ -129,16 +139,24 @@ class MachineSpace::Director final : public Policy, public AccessSink {
 
     /// A copy was written into a page that stays where it is.
     void slot(std::uint32_t space, Addr from, std::uint64_t bytes) {
-        record->footprint.text(space, from, bytes);
+        record->footprint.text(space, from, bytes, true);
         each_mapping(space, from, [&](const Mm& of, const Vma&) {
             if (const FrameNo f = of.frame_at(from); f != 0)
                 record->footprint.poke(frame_base(f) + (from & kPageMask), bytes);
         });
     }
 
+    /// Steps in whose stretches a hit takes a debug register or leaves it.
+    static bool takes_register(Step s) {
+        constexpr std::array kSteps = {Step::hwbp_set, Step::hwbp_cleared, Step::text_restored, Step::text_armed,
+                                       Step::stepped,  Step::resumed,      Step::aborted};
+        return std::find(kSteps.begin(), kSteps.end(), s) != kSteps.end();
+    }
+
     void note(const Event& e) {
         Footprint& f = record->footprint;
         const std::uint32_t space = e.space != 0 ? e.space : mm != nullptr ? mm->id() : 0;
+        if (debug_registers && takes_register(e.step)) f.kinds(footprint::slots, footprint::slots);
         switch (e.step) {
         case Step::syscall: // says that a call begins; what it does comes in the stretches that follow
         case Step::tracer:  // the same
@@ -158,6 +176,7 @@ class MachineSpace::Director final : public Policy, public AccessSink {
         case Step::text_restored:
             return text(space, e.object, 1);
         case Step::slot_written:
+            if (!own_slots) f.kinds(footprint::slots, footprint::slots);
             return slot(space, e.object, kSlotBytes);
         case Step::threads_checked: // where they are is what every one of their stretches changes
         case Step::grace_period:
@@ -235,6 +254,8 @@ Result<void> MachineSpace::start() {
     director_->searching = true;
     director_->kernel = &rig_->kernel();
     director_->tracers = !request_.tracers.empty();
+    director_->own_slots = has_own_slots(request_);
+    director_->debug_registers = request_.strategy.starts_with("inline-hwbp");
     director_->first_calls = director_->calls;
     rig_->kernel().cpu().set_access_sink(director_.get());
     watch_sites();
@@ -350,7 +371,8 @@ void MachineSpace::advance(unsigned task, Stretch* record) {
     d.mm = t->process != nullptr ? t->process->mm.get() : nullptr;
     if (record != nullptr) {
         if (!k.timers().empty()) record->footprint.everything();
-        if (t->is_tracer) record->footprint.kinds(footprint::uprobes, footprint::uprobes);
+        const std::uint32_t tracers = footprint::uprobes | (d.debug_registers ? footprint::slots : 0u);
+        if (t->is_tracer) record->footprint.kinds(tracers, tracers);
         if (t->path.valid() && !d.calls[task].empty()) {
             if (const std::optional<std::uint32_t> kinds = kinds_of_call(d.calls[task]))
                 record->footprint.kinds(*kinds, *kinds);

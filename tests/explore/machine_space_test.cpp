@@ -101,10 +101,25 @@ TEST_CASE("the reduction reaches every state that any order reaches, on small sc
     };
     constexpr std::uint64_t kMost = 4'000; // orders: what has more is not small
     std::uint64_t scenarios = 0, orders = 0, classes = 0;
-    const std::vector<std::string> names = {
-        "inline",   "inline-stop", "stack",   "stack-as-posted",   "xol",  "xol-owned",      "xol-page",
-        "xol-int3", "emulate",     "boosted", "boosted-as-posted", "jump", "jump-as-posted", "nop5",
-        "nop10"};
+    const std::vector<std::string> names = {"inline",
+                                            "inline-stop",
+                                            "inline-hwbp",
+                                            "inline-hwbp-lazy",
+                                            "stack",
+                                            "stack-as-posted",
+                                            "xol",
+                                            "xol-owned",
+                                            "xol-page",
+                                            "xol-int3",
+                                            "emulate",
+                                            "kernel-exec",
+                                            "boosted",
+                                            "boosted-as-posted",
+                                            "fasttrap",
+                                            "jump",
+                                            "jump-as-posted",
+                                            "nop5",
+                                            "nop10"};
     for (const std::string& strategy : names)
         for (const Small& small : kinds) {
             CAPTURE(strategy);
