@@ -12,8 +12,9 @@ struct Level {
     std::uint64_t limit, pieces;
 };
 constexpr std::array<Level, 3> kLevels = {{{2'000, 64}, {50'000, 32}, {~0ull, 0}}};
-/// Runs in a part of a sweep that samples.
-constexpr std::uint64_t kSampledAtOnce = 1'000;
+/// Runs in a part of a sweep that samples, and parts of one: results of parts are kept, so there must not be more the
+/// longer it takes.
+constexpr std::uint64_t kSampledAtOnce = 1'000, kMostSampledParts = 512;
 
 } // namespace
 
@@ -70,10 +71,11 @@ Sweeper::Nodes Sweeper::roots(const Sweep& sweep, std::uint64_t budget) {
         n.part.pieces = kLevels[0].pieces;
         return nodes;
     }
-    for (std::uint64_t first = 0; first < budget; first += kSampledAtOnce) {
+    const std::uint64_t at_once = std::max(kSampledAtOnce, (budget + kMostSampledParts - 1) / kMostSampledParts);
+    for (std::uint64_t first = 0; first < budget; first += at_once) {
         Node& n = add();
         n.part.first = first;
-        n.part.limit = std::min(kSampledAtOnce, budget - first);
+        n.part.limit = std::min(at_once, budget - first);
         n.level = kLevels.size() - 1;
     }
     return nodes;
