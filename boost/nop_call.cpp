@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
 
 namespace trapline {
 namespace {
@@ -109,6 +110,7 @@ Path<bool> NopCall::optimise(Hit hit) {
     };
     bool done = false;
     if (still()) { // otherwise another thread has done it, or the probe has gone
+        space(mm).calls.insert(va);
         Addr trampoline = reachable_trampoline(mm, va);
         if (trampoline == 0) {
             trampoline = new_trampoline(mm, va);
@@ -134,19 +136,24 @@ Path<bool> NopCall::take_back(Mm& mm, Uprobe& u, Addr va) {
     const bool interrupts = space(mm).lock.busy() && k.atomic();
     const TextLock::Turn turn = co_await space(mm).lock.take();
     const StillOurs still = [this, id, &u, va, &turn] { return ours(id, u, va, turn) != nullptr; };
-    const std::vector<std::uint8_t> tail = form_.left_tail(u);
+    const bool whole = uprobes.mutated(Mutation::nop_put_back);
+    const std::vector<std::uint8_t> tail =
+        whole ? std::vector<std::uint8_t>(u.bytes.begin() + 1, u.bytes.begin() + form_.size) : form_.left_tail(u);
     if (still()) {
         std::vector<std::uint8_t> text(form_.size);
         mm.force_read(va, text.data(), text.size());
         bool left = text[0] == kBreakpoint && std::equal(tail.begin(), tail.end(), text.begin() + 1);
-        if (is_call(mm, va)) {
+        const Process* who = k.actor().process;
+        const bool elsewhere =
+            uprobes.mutated(Mutation::call_sought_elsewhere) && (who == nullptr || who->mm.get() != &mm);
+        if (!elsewhere && is_call(mm, va)) {
             left = co_await write_back_tail(uprobes, mm, va, tail, still);
         } else if (text[0] == kBreakpoint && interrupts) { // whoever replaces it is stopped between two writes
             if (TextPage* page = uprobes.text_page(mm, va); page != nullptr) page->patch(va + 1, tail);
             left = true;
         }
         TextPage* page = left && still() ? uprobes.text_page(mm, va) : nullptr;
-        if (page != nullptr) page->displaces(va, form_.left_head(u));
+        if (page != nullptr) page->displaces(va, whole ? u.bytes[0] : form_.left_head(u));
     }
     co_return true;
 }
@@ -224,6 +231,14 @@ void NopCall::duplicated(Mm& parent, Mm& child) {
     uprobes.counters.vmas_added += area.pages();
     spaces_.try_emplace(child.id(), uprobes.kernel(), std::move(area)).first->second.trampolines =
         from->second.trampolines;
+}
+
+std::string NopCall::broken(Mm& mm) {
+    if (const auto found = spaces_.find(mm.id()); found != spaces_.end())
+        for (Addr va : found->second.calls)
+            if (uprobes.site(mm, va) == nullptr && is_call(mm, va))
+                return fmt::format("there is no probe at {:#x} any more, and its call is still there", va);
+    return WithFallback::broken(mm);
 }
 
 void NopCall::forget(Mm& mm) {

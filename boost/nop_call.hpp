@@ -43,6 +43,8 @@ class NopCall final : public WithFallback {
     Path<bool> syscall(Task& t) override;
     void duplicated(Mm& parent, Mm& child) override;
     void forget(Mm& mm) override;
+    /// A call of a probe that has gone.
+    std::string broken(Mm& mm) override;
 
   private:
     struct Space {
@@ -51,6 +53,7 @@ class NopCall final : public WithFallback {
         std::vector<Addr>
             trampolines; // newest first; stays when the program has unmapped one (measured on Linux 6.18.44)
         TextLock lock;
+        std::set<Addr> calls; // where one was to be put, ever
     };
     Space& space(Mm& mm);
     [[nodiscard]] bool may_become_call(const Uprobe& u, Addr va) const;

@@ -31,12 +31,14 @@ Path<bool> Uprobes::breakpoint(Task& t) {
         co_await kernel_.step(t, Step::trap, va);
 
     s = site(mm, va);
-    Uprobe* uprobe = s != nullptr && s->armed ? s->uprobe : nullptr;
+    const bool overlooked = mutated(Mutation::lookup_not_repeated) &&
+                            std::any_of(all_.begin(), all_.end(), [](const auto& other) { return other->locked; });
+    Uprobe* uprobe = s != nullptr && s->armed && !overlooked ? s->uprobe : nullptr;
     // Looked at together with the tree, under one lock: otherwise a probe that comes back between the two looks would
     // pass for somebody else's breakpoint.
     std::uint8_t byte = 0;
     const bool not_ours = uprobe == nullptr && mm.force_read(va, &byte, 1) && byte == kBreakpoint;
-    if (not_ours && dialect_.adopts_breakpoints) uprobe = adopt(mm, va);
+    if (not_ours && dialect_.adopts_breakpoints && !overlooked) uprobe = adopt(mm, va);
     bool foreign = not_ours && uprobe == nullptr;
     const std::uint64_t number = uprobe != nullptr ? uprobe->number : 0;
     if (in_interrupt)

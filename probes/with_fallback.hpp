@@ -35,6 +35,7 @@ class WithFallback : public Strategy {
     bool holds_signals(Task& t) override { return fallback_->holds_signals(t); }
     XolArea* area(Mm& mm) override { return fallback_->area(mm); }
     void forget(Mm& mm) override { fallback_->forget(mm); }
+    std::string broken(Mm& mm) override { return fallback_->broken(mm); }
     void task_exit(const Hit& hit) override { fallback_->task_exit(hit); }
 
   protected:
