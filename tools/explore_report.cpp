@@ -72,6 +72,7 @@ std::string miss_text(const ExploreRow& row) {
     const Explored& e = row.explored;
     std::string out = fmt::format("missed {}", m.word);
     if (m.simplest == nullptr) {
+        if (!m.executed) out = fmt::format("{} executed, so nothing can be missed", e.complete ? "never" : "not seen");
         out += fmt::format(", in {}", several(m.schedules, "schedule"));
         if (row.section.method != Method::exhaustive)
             out += fmt::format(": with {:.0f} % confidence in at most {:.2g} of all runs of this kind",
@@ -158,6 +159,7 @@ MissVerdict miss_verdict(const ExploreRow& row) {
     MissVerdict m;
     for (const Finding& f : e.result.findings) {
         m.schedules += f.runs;
+        m.executed = m.executed || amount(f.outcome, Metric::executions) > 0;
         if (missed(f.outcome) == 0) continue;
         m.with_miss += f.runs;
         if (m.simplest == nullptr || f.simpler(m.simplest->outcome.preemptions, m.simplest->switches)) m.simplest = &f;
@@ -287,6 +289,7 @@ std::string explore_json(const std::vector<ExploreRow>& rows) {
         Json r = {{"scenario", row.row.scenario},
                   {"strategy", row.row.strategy},
                   {"miss", m.word},
+                  {"executions", how_often(row, Metric::executions)},
                   {"complete", e.complete},
                   {"schedules", m.schedules},
                   {"schedules_with_miss", m.with_miss},

@@ -32,6 +32,7 @@ struct MissVerdict {
     std::uint64_t schedules = 0, with_miss = 0;
     const Finding* simplest = nullptr; ///< that misses, or nullptr
     bool fewest = false;               ///< nothing with fewer preemptions misses
+    bool executed = false;             ///< a probed instruction was executed in some run; else `never` says nothing
 };
 [[nodiscard]] MissVerdict miss_verdict(const ExploreRow& row);
 

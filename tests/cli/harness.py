@@ -11,6 +11,7 @@ import unittest
 TIMEOUT = 120  # seconds; nothing here takes one, but a hang must become a failure
 
 trapline = guests = scenarios = None
+write = False  # --write: a page that shows what the command prints is written, not compared
 
 
 class Result:
@@ -32,7 +33,8 @@ class CommandTest(unittest.TestCase):
 
     def run_trapline(self, *arguments, stdin=b"", **more):
         command = [trapline, *arguments]
-        process = subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT, **more)
+        more.setdefault("timeout", TIMEOUT)
+        process = subprocess.run(command, input=stdin, capture_output=True, **more)
         result = Result(process, command)
         # Whatever happens, nothing of ours dies of a signal or fails a check.
         self.assertGreaterEqual(result.code, 0, result)
@@ -72,9 +74,10 @@ class CommandTest(unittest.TestCase):
 
 
 def main():
-    global trapline, guests, scenarios
+    global trapline, guests, scenarios, write
+    write = "--write" in sys.argv
     # Meson gives paths relative to the build folder; some tests run elsewhere.
     trapline, guests, scenarios = map(os.path.abspath, sys.argv[1:4])
     # What the tests start must not depend on who starts the tests.
     os.environ.pop("TRAPLINE_GUESTS", None)
-    unittest.main(argv=[sys.argv[0], *sys.argv[4:]])
+    unittest.main(argv=[sys.argv[0], *(a for a in sys.argv[4:] if a != "--write")])

@@ -50,6 +50,9 @@ expect 0 '10' ./five-points 1 row
 expect 0 '' ./exits-under-thread
 expect 0 '7 7' ./text-moves
 expect 0 '9 9' ./patches-itself
+expect 0 '2' ./debugs-itself int3
+expect 0 '2' ./debugs-itself writable
+expect 0 '2' ./debugs-itself operand
 expect 0 '9 0' ./steps-itself
 expect 0 '1 2' ./exec-self
 expect 0 '10 42' ./segv-handler

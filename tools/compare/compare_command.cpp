@@ -282,6 +282,7 @@ class Compare {
         const MissVerdict miss = miss_verdict(found);
         row.verdict = fmt::format("{} missed", miss.word);
         if (miss.word == "not-seen") row.verdict = "no miss seen";
+        if (!miss.executed && explored->complete) row.verdict = "never executed";
         if (miss.simplest != nullptr) row.token = miss.simplest->token;
         if (named) judge(row, found.row);
         return {};
