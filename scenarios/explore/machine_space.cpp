@@ -53,6 +53,8 @@ class MachineSpace::Director final : public Policy, public AccessSink {
     Task* next = nullptr;         // nobody: only time passes
     bool debug_registers = false; // the strategy deals them out: four, to whoever comes first
     bool own_slots = false;       // a slot is one hit's from slot-taken to slot-freed, and nobody else looks at it
+    bool xol_slots = false;       // and they are those of the XOL area
+    bool freed = false;           // the stretch gave one back
     Stretch* record = nullptr;
     Mm* mm = nullptr; // of `next`
     Kernel* kernel = nullptr;
@@ -146,6 +148,21 @@ class MachineSpace::Director final : public Policy, public AccessSink {
         });
     }
 
+    /// The lowest free slot is taken: it depends on those below it, and not on what becomes of those above.
+    void slot_bits(std::uint32_t space, const Event& e) {
+        constexpr PhysAddr kNowhere = 1ull << 56; // no memory of the machine
+        const auto bit = [&](std::uint64_t slot) {
+            return kNowhere + frame_base(space) + slot * sizeof(std::uint64_t);
+        };
+        const bool taken = e.step == Step::slot_taken;
+        const std::uint64_t slot = taken ? e.object : (e.object & kPageMask) / XolArea::kSlotBytes;
+        Footprint& f = record->footprint;
+        f.kinds(footprint::slots, 0); // who finds none free writes
+        for (std::uint64_t below = 1; taken && below < slot; ++below) f.memory(bit(below), 1, false);
+        f.memory(bit(slot), 1, true);
+        freed = freed || !taken;
+    }
+
     /// Steps in whose stretches a hit takes a debug register or leaves it.
     static bool takes_register(Step s) {
         constexpr std::array kSteps = {Step::hwbp_set, Step::hwbp_cleared, Step::text_restored, Step::text_armed,
@@ -175,6 +192,10 @@ class MachineSpace::Director final : public Policy, public AccessSink {
         case Step::text_armed:
         case Step::text_restored:
             return text(space, e.object, 1);
+        case Step::slot_taken:
+        case Step::slot_freed:
+            if (xol_slots) return slot_bits(space, e);
+            break;
         case Step::slot_written:
             if (!own_slots) f.kinds(footprint::slots, footprint::slots);
             return slot(space, e.object, kSlotBytes);
@@ -255,6 +276,7 @@ Result<void> MachineSpace::start() {
     director_->kernel = &rig_->kernel();
     director_->tracers = !request_.tracers.empty();
     director_->own_slots = has_own_slots(request_);
+    director_->xol_slots = director_->own_slots && request_.strategy != "stack" && request_.strategy != "fasttrap";
     director_->debug_registers = request_.strategy.starts_with("inline-hwbp");
     director_->first_calls = director_->calls;
     rig_->kernel().cpu().set_access_sink(director_.get());
@@ -367,7 +389,7 @@ void MachineSpace::advance(unsigned task, Stretch* record) {
     Director& d = *director_;
     d.next = t;
     d.record = record;
-    d.spins = false;
+    d.spins = d.freed = false;
     d.mm = t->process != nullptr ? t->process->mm.get() : nullptr;
     if (record != nullptr) {
         if (!k.timers().empty()) record->footprint.everything();
@@ -399,6 +421,7 @@ void MachineSpace::advance(unsigned task, Stretch* record) {
     if (record != nullptr) {
         const TaskSet now = ready_now() & ~only(task);
         record->made_ready = now & ~could;
+        if (d.freed && record->made_ready != 0) record->footprint.kinds(footprint::slots, footprint::slots);
         if ((could & ~now) != 0) record->footprint.everything(); // it has stopped somebody
         record->footprint.seal();
     }
