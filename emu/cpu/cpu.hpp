@@ -144,7 +144,7 @@ class Cpu {
     Exit run(std::uint64_t budget);
     /// Executes one instruction of the current thread in ring 0 or 2 from the kernel's memory, with the thread's
     /// registers and address space. RIP stays; what the instruction did to the other registers is theirs. No control
-    /// transfers. Not while the engine runs.
+    /// transfers. What falls into a gap (gaps.hpp) is #UD, also what `run` would mend. Not while the engine runs.
     InnerRun run_in_ring(unsigned ring, std::span<const std::uint8_t> instruction);
     /// For debuggers: from this many retired instructions on, every instruction is reported like a watched one. ~0:
     /// none. May be changed at any time, also by a TrapService that is being called. Nothing else depends on it.

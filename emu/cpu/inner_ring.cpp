@@ -7,7 +7,9 @@
 // bits.
 #include "emu/cpu/engine.hpp"
 
+#include "decoder/outline.hpp"
 #include "emu/check.hpp"
+#include "emu/cpu/gaps.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -16,23 +18,32 @@ namespace trapline {
 namespace {
 constexpr std::size_t kGeneral = 16;
 constexpr std::size_t kFxBytes = 512;
-constexpr std::array kOthers = {Reg::eflags, Reg::fs_base, Reg::gs_base};
+constexpr std::array kOthers = {Reg::eflags, Reg::fs_base, Reg::gs_base, Reg::mxcsr};
+/// Of the last x87 instruction; the FXSAVE image has the rest.
+constexpr std::array kLastX87 = {UC_X86_REG_FCS, UC_X86_REG_FDP, UC_X86_REG_FDS, UC_X86_REG_FOP};
 } // namespace
 
 InnerRun Cpu::run_in_ring(unsigned ring, std::span<const std::uint8_t> instruction) {
     TL_CHECK((ring == 0 || ring == 2) && instruction.size() <= 15, "no instruction for ring {}", ring);
+    Outline shape;
+    (void)decode(instruction, shape);
+    // The engine must not be given it as it is: whoever asked steps it in ring 3, where `run` knows what to do.
+    if (gap(shape, instruction) != Gap::none) return {.vector = vector::invalid_opcode};
     uc_engine* uc = engine_->uc;
     std::array<std::uint64_t, kGeneral> general{};
     std::array<std::uint64_t, kOthers.size()> others{};
+    std::array<std::uint64_t, kLastX87.size()> last_x87{};
     std::array<std::uint8_t, kFxBytes> fx{};
     const auto take = [&] {
         for (std::size_t i = 0; i < kGeneral; ++i) general[i] = live_[static_cast<Reg>(i)];
         for (std::size_t i = 0; i < kOthers.size(); ++i) others[i] = read(kOthers[i]);
+        for (std::size_t i = 0; i < kLastX87.size(); ++i) uc_reg_read(uc, kLastX87[i], &last_x87[i]);
         get_fx(fx.data());
     };
     const auto give = [&](std::uint64_t flags) {
         for (std::size_t i = 0; i < kGeneral; ++i) live_[static_cast<Reg>(i)] = general[i];
         set_fx(fx.data());
+        for (std::size_t i = 0; i < kLastX87.size(); ++i) uc_reg_write(uc, kLastX87[i], &last_x87[i]);
         write(Reg::eflags, flags);
         for (std::size_t i = 1; i < kOthers.size(); ++i) write(kOthers[i], others[i]);
     };
