@@ -54,6 +54,9 @@ void Cpu::set_fx(const std::uint8_t* in) {
     uc_reg_write(engine_->uc, UC_X86_REG_FPSW, &status); // first: the stack registers are named from its top
     uc_reg_write(engine_->uc, UC_X86_REG_FPTAG, &tags);
     uc_reg_write(engine_->uc, UC_X86_REG_FIP, in + kFip);
+    const std::uint16_t no_selector = 0; // the image of 64-bit mode has none
+    uc_reg_write(engine_->uc, UC_X86_REG_FCS, &no_selector);
+    uc_reg_write(engine_->uc, UC_X86_REG_FDS, &no_selector);
     std::uint32_t mxcsr = 0;
     std::memcpy(&mxcsr, in + kMxcsr, 4);
     set(Reg::mxcsr, mxcsr & 0xffff);

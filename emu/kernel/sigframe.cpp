@@ -97,6 +97,7 @@ bool Kernel::push_frame(Task& t, const SigInfo& info, const SigAction& action) {
     set(t, Reg::rip, action.handler);
     constexpr std::uint64_t kDirection = 1u << 10, kResume = 1u << 16;
     set(t, Reg::eflags, get(t, Reg::eflags) & ~(kDirection | kResume | kFlagTrap));
+    t.resume_time = ~0ull; // what the handler begins with is fetched like anything else
     return true;
 }
 
