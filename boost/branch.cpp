@@ -2,6 +2,7 @@
 
 #include "decoder/address.hpp"
 #include "decoder/flow.hpp"
+#include "emu/cpu/gaps.hpp"
 
 namespace trapline {
 namespace {
@@ -71,7 +72,7 @@ struct Branch {
 
 std::optional<Addr> branch(Kernel& kernel, Task& t, const Outline& insn, std::span<const std::uint8_t> bytes, Addr at) {
     const Branch b{kernel, t, insn, bytes, at};
-    if (insn.vector() || (insn.prefixes & prefix::operand_size) != 0) return std::nullopt;
+    if (insn.rex2 || gap(insn, bytes) != Gap::none || (insn.prefixes & prefix::operand_size) != 0) return std::nullopt;
     const bool one_byte = insn.map == map::one_byte;
     if (one_byte && insn.opcode == 0x90 && insn.rex == 0 && insn.prefixes == 0) return b.next();
     if (one_byte && insn.opcode == 0x55 && insn.rex == 0) return b.push(b.get(Reg::rbp), b.next());

@@ -8,7 +8,7 @@
 namespace trapline {
 namespace {
 
-constexpr uint8_t rbx = 3, rsi = 6, rdi = 7;
+constexpr uint8_t rbx = 3, rsi = 6, rdi = 7, rex_w = 8;
 
 /// VEX.vvvv, EVEX.vvvv or XOP.vvvv without its top bit, so that r14 counts as rsi. rax when there is no such field.
 uint8_t second_register(const Outline& insn, std::span<const uint8_t> bytes) {
@@ -72,6 +72,7 @@ std::optional<OutOfLine> out_of_line(std::span<const uint8_t> bytes) {
     std::copy_n(bytes.begin(), insn->length, out.bytes.begin());
     if (insn->rip_relative) replace_rip(*insn, out);
     out.post = post_fix(*insn);
+    if ((insn->prefixes & prefix::operand_size) && !(insn->rex & rex_w)) out.pushed = 2;
     out.shows = step_shows(*insn);
     return out;
 }

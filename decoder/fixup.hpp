@@ -20,8 +20,8 @@ enum class Scratch : uint8_t { none, rsi, rdi, rbx };
 /// What to do after the copy has run, where `delta` is the probe's address minus the copy's.
 enum class PostFix : uint8_t {
     shift,         ///< ip += delta
-    call_relative, ///< ip += delta, and so does the word at the top of the stack
-    call_indirect, ///< ip is right; the word at the top of the stack becomes the probe's address + length
+    call_relative, ///< as shift, and the return address on the stack becomes the probe's address + length
+    call_indirect, ///< ip is right; the same return address
     absolute,      ///< ip is right
     popf,          ///< as shift, and the trap flag that was popped is kept
     shift_short,   ///< as shift, but an ip below 64 KiB was cut to 16 bits (66 before a branch: AMD's CPUs do it)
@@ -38,6 +38,7 @@ struct OutOfLine {
     uint8_t length = 0;              ///< as the original's
     Scratch scratch = Scratch::none; ///< must hold the probe's address + length while the copy runs
     PostFix post = PostFix::shift;
+    uint8_t pushed = 8; ///< bytes of a call's return address: 2 behind 66, where ip is cut, too, as by shift_short
     StepShows shows = StepShows::nothing;
 };
 

@@ -4,6 +4,10 @@ namespace trapline {
 
 Flow flow(const Outline& insn) {
     if (insn.vector() || insn.undefined) return Flow::sequential;
+    // Behind REX2 there are no relative branches (Intel APX specification, "REX2 Prefix"): #UD.
+    const bool relative = insn.map == map::m0f ? (insn.opcode & 0xf0) == 0x80
+                                               : (insn.opcode & 0xf0) == 0x70 || (insn.opcode & 0xf0) == 0xe0;
+    if (insn.rex2 && relative) return Flow::sequential;
     if (insn.map == map::m0f) {
         if ((insn.opcode & 0xf0) == 0x80) return Flow::conditional;
         const bool system = insn.opcode == 0x05 || insn.opcode == 0x07 || insn.opcode == 0x34 || insn.opcode == 0x35;

@@ -4,6 +4,10 @@
 
 namespace trapline {
 
+namespace {
+constexpr Addr kShort = 0xffff;
+}
+
 Reg scratch_register(Scratch s) { return s == Scratch::rsi ? Reg::rsi : s == Scratch::rdi ? Reg::rdi : Reg::rbx; }
 
 void OutOfLineStep::enter(const Hit& hit, Addr copy) {
@@ -58,33 +62,26 @@ bool OutOfLineStep::fix_up(const Hit& hit, Addr copy) {
     if (hit.uprobe->flow == Flow::system && !uprobes.dialect().late_syscall_step &&
         rip != copy + hit.uprobe->copy.length)
         return true;
-    if (post == PostFix::shift || post == PostFix::popf) {
-        k.set(hit.task, Reg::rip, rip + delta);
-        return true;
-    }
-    if (post == PostFix::shift_short) { // only a branch that was taken leads there
-        constexpr Addr kShort = 0xffff;
-        k.set(hit.task, Reg::rip, rip <= kShort ? (rip + delta) & kShort : rip + delta);
-        return true;
-    }
-    const Addr sp = k.get(hit.task, Reg::rsp);
+    const bool cut = hit.uprobe->copy.pushed == 2; // what pushes two bytes has an ip of two bytes
     switch (post) {
     case PostFix::shift:
-    case PostFix::shift_short:
     case PostFix::popf:
+        k.set(hit.task, Reg::rip, rip + delta);
+        return true;
+    case PostFix::shift_short: // only a branch that was taken leads there
+        k.set(hit.task, Reg::rip, rip <= kShort ? (rip + delta) & kShort : rip + delta);
+        return true;
     case PostFix::absolute:
         return true;
+    case PostFix::call_relative:
+        k.set(hit.task, Reg::rip, cut ? (rip + delta) & kShort : rip + delta);
+        break;
     case PostFix::call_indirect:
-        if (mm.put(sp, hit.address + hit.uprobe->copy.length)) return true;
-        break;
-    case PostFix::call_relative: {
-        std::uint64_t pushed = 0;
-        k.set(hit.task, Reg::rip, rip + delta);
-        if (mm.get(sp, pushed) && mm.put(sp, pushed + delta)) return true;
         break;
     }
-    }
-    k.set(hit.task, Reg::rsp, sp + 8);
+    const Addr sp = k.get(hit.task, Reg::rsp), behind = hit.address + hit.uprobe->copy.length;
+    if (cut ? mm.put(sp, static_cast<std::uint16_t>(behind)) : mm.put(sp, behind)) return true;
+    k.set(hit.task, Reg::rsp, sp + hit.uprobe->copy.pushed);
     k.set(hit.task, Reg::rip, hit.address);
     return false;
 }

@@ -104,6 +104,13 @@ TEST_CASE("what is corrected after the step depends on what the instruction did 
     for (const auto& c : cases) CHECK_MESSAGE(copy(c.hex).post == c.post, c.hex);
 }
 
+TEST_CASE("behind 66 a call pushes two bytes, but for a REX.W between them") {
+    CHECK(copy("e8 00 00 00 00").pushed == 8);
+    CHECK(copy("66 ff d0").pushed == 2);
+    CHECK(copy("66 48 ff d0").pushed == 8);
+    CHECK(copy("66 48 66 ff d0").pushed == 2); // the REX does not stand before the opcode and is ignored
+}
+
 ZydisRegister as_zydis(Scratch scratch, bool address32) {
     switch (scratch) {
     case Scratch::rsi:

@@ -242,6 +242,8 @@ TEST_CASE("control flow is told from the opcode") {
         {"c5 f1 eb c2", Flow::sequential}, // vpor
         {"cc", Flow::interrupt},
         {"c5 f9 70 c0 1b", Flow::sequential},
+        {"d5 00 74 00", Flow::sequential}, // REX2 takes no relative branch
+        {"d5 00 ff d0", Flow::call_indirect},
     };
     for (const auto& c : cases) CHECK_MESSAGE(flow(shape(c.hex)) == c.flow, c.hex);
     CHECK(is_breakpoint(bytes("cc 90")));
