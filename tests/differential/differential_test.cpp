@@ -25,9 +25,26 @@ namespace {
 
 /// Strategies whose copies and traps must not show. stack-as-posted is not among them: its copy lies in what the
 /// program needs, and no two outcomes are alike.
-constexpr std::string_view kStrategies[] = {
-    "inline", "inline-stop",    "stack", "xol",  "xol-owned", "xol-page", "xol-int3", "boosted", "boosted-as-posted",
-    "jump",   "jump-as-posted", "nop5",  "nop10"};
+constexpr std::string_view kStrategies[] = {"inline",
+                                            "inline-stop",
+                                            "inline-hwbp",
+                                            "inline-hwbp-lazy",
+                                            "stack",
+                                            "xol",
+                                            "emulate",
+                                            "xol-owned",
+                                            "xol-page",
+                                            "xol-int3",
+                                            "kernel-exec",
+                                            "kernel-exec-unchecked",
+                                            "kernel-exec-cpl2",
+                                            "boosted",
+                                            "boosted-as-posted",
+                                            "fasttrap",
+                                            "jump",
+                                            "jump-as-posted",
+                                            "nop5",
+                                            "nop10"};
 
 /// An entry of the lists shows itself in some of so many states.
 constexpr std::uint64_t kWitnessStates = 2000;
@@ -82,9 +99,10 @@ class Outcomes {
     std::vector<Outcome> all_;
 };
 
-Outcomes emulated(const std::vector<Form>& forms, GuestCpu& cpu, std::uint64_t states, std::uint64_t seed) {
+Outcomes emulated(const std::vector<Form>& forms, GuestCpu& cpu, std::uint64_t states, std::uint64_t seed,
+                  const std::function<bool(std::size_t)>& wanted = every) {
     Outcomes out(forms.size(), states);
-    cpu.run(states, seed, every,
+    cpu.run(states, seed, wanted,
             [&](std::size_t f, std::uint64_t s, const Outcome& o, const Memory&) { out(f, s) = o; });
     return out;
 }
@@ -180,9 +198,11 @@ TEST_CASE("a probe changes nothing under fixed, and in other dialects what their
             const StrategyInfo& strategy = *strategy_info(name);
             for (const Dialect& kernel : dialects()) {
                 GuestCpu cpu(forms, code, &strategy, kernel);
-                Outcomes probed = emulated(forms, cpu, run.states, run.seed);
+                // With the stack's pages made executable the program would go on with whatever the state left there.
+                const auto wanted = [&](std::size_t f) { return name != "stack" || !leads_anywhere(forms[f]); };
+                Outcomes probed = emulated(forms, cpu, run.states, run.seed, wanted);
                 for (std::size_t f = 0; f < forms.size(); ++f) {
-                    if (cpu.refused(f) != 0) continue;
+                    if (cpu.refused(f) != 0 || !wanted(f)) continue;
                     for (std::uint64_t s = 0; s < run.states; ++s) {
                         ++executions;
                         const Outcome &a = bare(f, s), &b = probed(f, s);

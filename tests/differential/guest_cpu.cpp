@@ -60,6 +60,7 @@ GuestCpu::GuestCpu(const std::vector<Form>& forms, const std::vector<std::uint8_
                    const Dialect& dialect)
     : forms_(forms), kernel_(config(), policy_), calls_(std::make_unique<Calls>(kernel_)), errors_(forms.size()) {
     kernel_.attach(calls_.get());
+    pristine_ = kernel_.cpu().new_context();
     if (strategy != nullptr) uprobes_ = std::make_unique<Uprobes>(kernel_, dialect, *strategy);
     kernel_.attach(this);
     Process& process = kernel_.create_process(nullptr);
@@ -187,6 +188,8 @@ void GuestCpu::note(Task& t, bool signal) {
 }
 
 Path<bool> GuestCpu::ended(Task& t) {
+    co_await kernel_.outside(t);
+    kernel_.load(t);
     next(t);
     co_return true;
 }
@@ -205,6 +208,7 @@ void GuestCpu::next(Task& t) {
 
 void GuestCpu::load(Task& t, const Form& form, const State& state) {
     fill(*memory_, state);
+    kernel_.cpu().load(*pristine_); // selectors and whatever else the state does not name
     for (std::size_t i = 0; i < pages_.size(); ++i) std::memcpy(pages_[i], memory_->data() + i * kPageSize, kPageSize);
     kernel_.cpu().set_fx(state.fx.data());
     for (unsigned i = 0; i < 16; ++i) kernel_.set(t, static_cast<Reg>(i), state.gpr[i]);

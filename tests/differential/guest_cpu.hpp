@@ -58,6 +58,7 @@ class GuestCpu final : private KernelObserver {
     RoundRobin policy_;
     Kernel kernel_;
     std::unique_ptr<Calls> calls_;
+    std::unique_ptr<Context> pristine_;
     std::shared_ptr<Mm> mm_;
     Task* task_ = nullptr;
     std::unique_ptr<Uprobes> uprobes_;

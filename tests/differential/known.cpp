@@ -131,11 +131,7 @@ constexpr std::array kEngineDefects = {
                  "8b4500"},
     EngineDefect{"a call, jump or return to a non-canonical address (#GP there, or behind it)", "arrives behind it",
                  effect::registers | effect::next | effect::memory | effect::signal | effect::signal_detail,
-                 [](const Known& k) {
-                     const Flow f = flow(k.form.insn);
-                     return f == Flow::call_indirect || f == Flow::jump_indirect || f == Flow::ret;
-                 },
-                 "ffd0"},
+                 [](const Known& k) { return leads_anywhere(k.form); }, "ffd0"},
     EngineDefect{"an operand that begins in a page that must not be written and ends in one that is not there",
                  "the fault names the other page", effect::signal_detail, [](const Known& k) { return k.has_memory(); },
                  "48214a10"},
@@ -178,6 +174,23 @@ constexpr std::array kEngineDefects = {
                                   ZYDIS_MNEMONIC_MAXSS, ZYDIS_MNEMONIC_MAXSD});
                  },
                  "0f5dc1"},
+    EngineDefect{"`cvtsd2ss`, `cvtpd2ps` with MXCSR's flush to zero", "a tiny result is not flushed", effect::sse,
+                 [](const Known& k) {
+                     return k.is({ZYDIS_MNEMONIC_CVTSD2SS, ZYDIS_MNEMONIC_CVTPD2PS});
+                 },
+                 "f20f5ac1"},
+    EngineDefect{"`maskmovq`, `maskmovdqu` of an address that is not there", "fault only for a byte that is stored",
+                 effect::signal,
+                 [](const Known& k) {
+                     return k.is({ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU});
+                 },
+                 "0ff7ed"},
+    EngineDefect{"`fldenv`, `frstor` of which only the first bytes are there", "what is not kept is not read: no fault",
+                 effect::signal,
+                 [](const Known& k) {
+                     return k.is({ZYDIS_MNEMONIC_FLDENV, ZYDIS_MNEMONIC_FRSTOR});
+                 },
+                 "d923"},
     EngineDefect{
         "`rcpps`, `rcpss`, `rsqrtps`, `rsqrtss`", "exact, where each vendor has its own approximation", effect::sse,
         [](const Known& k) {
@@ -225,13 +238,16 @@ constexpr std::array kProbeDefects = {
                 effect::memory | effect::dead_stack,
                 [](const Known&, const StrategyInfo& s, const Dialect&) { return s.name == "stack"; }, "90", "stack",
                 "fixed"},
-    ProbeDefect{"operands below the red zone under `stack`", "are overwritten by the copy", kAny,
+    ProbeDefect{
+        "operands below the red zone under `stack`", "are overwritten by the copy", kAny,
+        [](const Known& k, const StrategyInfo& s, const Dialect&) { return s.name == "stack" && k.has_memory(); },
+        "4e0354fcf0", "stack", "fixed"},
+    ProbeDefect{"indirect branches and returns under `stack`, to pages that it has made executable",
+                "no fault: what stands there runs", kAny,
                 [](const Known& k, const StrategyInfo& s, const Dialect&) {
-                    const auto operand = memory_operand(k.form.insn, k.form.bytes);
-                    constexpr int kRsp = 4;
-                    return s.name == "stack" && operand && (operand->base == kRsp || operand->index == kRsp);
+                    return s.name == "stack" && leads_anywhere(k.form);
                 },
-                "4e0354fcf0", "stack", "fixed"},
+                "ffe2", "stack", "fixed"},
     ProbeDefect{"what `emulated_by` names (decoder/emulated.hpp)", "the kernel emulates another instruction", kAny,
                 [](const Known& k, const StrategyInfo&, const Dialect& d) {
                     const Emulation e = emulated_by(k.form.bytes, rules_of(d));
@@ -252,6 +268,11 @@ constexpr std::array kProbeDefects = {
 };
 
 } // namespace
+
+bool leads_anywhere(const Form& form) {
+    const Flow f = flow(form.insn);
+    return f == Flow::call_indirect || f == Flow::jump_indirect || f == Flow::ret;
+}
 
 Known::Known(const Form& of) : form(of) {
     static const ZydisDecoder decoder = [] {

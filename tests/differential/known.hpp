@@ -32,6 +32,9 @@ struct Known {
     [[nodiscard]] bool is_x87() const;
 };
 
+/// A register or the memory names the target.
+bool leads_anywhere(const Form& form);
+
 struct EngineDefect {
     const char* what;   ///< which instructions, and what is wrong
     const char* remedy; ///< what became of it
