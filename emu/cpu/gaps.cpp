@@ -93,6 +93,8 @@ Gap two_byte(const Outline& insn) {
     case 0xa4: // shld, shrd: the engine forgets the immediate behind a RIP-relative address
     case 0xac:
         return insn.rip_relative ? Gap::refused : Gap::none;
+    case 0xd6: // movq2dq, movdq2q: the engine takes the operand's displacement for the next instruction
+        return in_memory(insn) && (insn.prefixes & (prefix::rep | prefix::repne)) ? Gap::invalid : Gap::none;
     case 0xae: // with a prefix no fences, but instructions of later CPUs
         return in_register(insn) && insn.reg() >= 5 && prefixed ? Gap::invalid : Gap::none;
     default:
