@@ -92,7 +92,9 @@ Emulation emulated_by(const KernelCopy& copy, RuleSet rules) {
     return out;
 }
 
-Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules) { return emulated_by(KernelCopy(bytes), rules); }
+Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules, Mode mode) {
+    return emulated_by(KernelCopy(bytes, mode), rules);
+}
 
 std::string_view name(Emulated kind) {
     constexpr std::string_view names[] = {"", "nop", "jmp", "jcc", "call", "push"};

@@ -34,10 +34,11 @@ struct Emulation {
     [[nodiscard]] bool right() const { return kind != Emulated::none && defect.empty(); }
 };
 
-/// What the kernel emulates of the instruction at the start of `bytes` in a 64-bit task; `none` also for what it
-/// refuses to probe. Bytes that are missing count as zeros. Source: uprobes of 6.12 and 6.18, and the live kernel
-/// (6.18.44); around 2010 the utrace-era uprobes knew one nop, the byte 90.
-Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules);
+/// What the kernel emulates of the instruction at the start of `bytes` in a task of that width, whose words are what a
+/// push and a call store; `none` also for what it refuses to probe. Bytes that are missing count as zeros. Source:
+/// uprobes of 6.12 and 6.18, and the live kernel (6.18.44); around 2010 the utrace-era uprobes knew one nop, the
+/// byte 90.
+Emulation emulated_by(std::span<const uint8_t> bytes, RuleSet rules, Mode mode = Mode::k64);
 Emulation emulated_by(const KernelCopy& copy, RuleSet rules);
 
 /// "nop", "jmp", "jcc", "call", "push"; "" for none.

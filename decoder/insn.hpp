@@ -30,6 +30,7 @@ class Disassembler {
     [[nodiscard]] std::string mnemonic(std::span<const uint8_t> bytes) const;
 
   private:
+    friend class OperandReader; // Capstone again, for another question (operands.hpp)
     struct Handle;
     std::unique_ptr<Handle> handle_;
 };

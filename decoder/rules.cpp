@@ -18,7 +18,9 @@ template <size_t N> consteval Reasons reasons(const refusals::Range (&ranges)[N]
 }
 
 constexpr Reasons linux_64 = reasons(refusals::linux_64);
+constexpr Reasons linux_32 = reasons(refusals::linux_32);
 constexpr Reasons old_64 = reasons(refusals::uprobes_2010_64);
+constexpr Reasons old_32 = reasons(refusals::uprobes_2010_32);
 constexpr Reasons old_0f = reasons(refusals::uprobes_2010_0f);
 
 Verdict refuse(int error, Why why) { return {error, why, words(why)}; }
@@ -34,7 +36,8 @@ Verdict linux_verdict(const KernelCopy& copy) {
     if (insn->refused_prefix) return refuse(enotsupp, Why::prefix);
     if (insn->prefix_is_opcode) return {};
     if (insn->first == 0x17 || (insn->first == 0x8e && insn->shape.reg() == 2)) return refuse(enotsupp, Why::loads_ss);
-    if (const Why why = linux_64[insn->first]; why != Why::none) {
+    const Reasons& table = copy.mode == Mode::k64 ? linux_64 : linux_32;
+    if (const Why why = table[insn->first]; why != Why::none) {
         const bool misread = insn->shape.vector() || (insn->shape.rex2 && insn->shape.map != map::one_byte);
         return refuse(enotsupp, misread ? Why::vector_misread : why);
     }
@@ -43,11 +46,11 @@ Verdict linux_verdict(const KernelCopy& copy) {
 }
 
 /// The rules before there was a decoder: bytes are skipped and looked up, and nothing is ever undecodable.
-Verdict verdict_2010(std::span<const uint8_t> bytes) {
+Verdict verdict_2010(std::span<const uint8_t> bytes, Mode mode) {
     size_t at = 0;
     while (is_accepted_prefix(bytes[at]) && at + 3 < bytes.size()) ++at;
     if (is_refused_prefix(bytes[at])) return refuse(eperm, Why::prefix);
-    if (is_rex(bytes[at])) ++at;
+    if (mode == Mode::k64 && is_rex(bytes[at])) ++at;
     const uint8_t opcode = bytes[at];
     const uint8_t next = bytes[at + 1];
 
@@ -57,16 +60,18 @@ Verdict verdict_2010(std::span<const uint8_t> bytes) {
     const bool rep_ret = opcode == 0xc3 && at == 1 && (bytes[0] == 0xf2 || bytes[0] == 0xf3);
     if (transfer && at > 0 && !rep_ret) return refuse(eperm, Why::prefixed_transfer);
 
-    const Why why = opcode == 0x0f ? old_0f[next] : old_64[opcode];
+    const Why why = opcode == 0x0f ? old_0f[next] : mode == Mode::k64 ? old_64[opcode] : old_32[opcode];
     return why == Why::none ? Verdict{} : refuse(eperm, why);
 }
 
 } // namespace
 
 Verdict may_probe(const KernelCopy& copy, RuleSet rules) {
-    return rules == RuleSet::uprobes_2010 ? verdict_2010(copy.bytes) : linux_verdict(copy);
+    return rules == RuleSet::uprobes_2010 ? verdict_2010(copy.bytes, copy.mode) : linux_verdict(copy);
 }
 
-Verdict may_probe(std::span<const uint8_t> bytes, RuleSet rules) { return may_probe(KernelCopy(bytes), rules); }
+Verdict may_probe(std::span<const uint8_t> bytes, RuleSet rules, Mode mode) {
+    return may_probe(KernelCopy(bytes, mode), rules);
+}
 
 } // namespace trapline

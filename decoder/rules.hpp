@@ -23,9 +23,10 @@ struct Verdict {
     std::string_view reason;
 };
 
-/// May the instruction at the start of `bytes` be probed in a 64-bit task? Kernels look at 15 bytes or more: what is
-/// missing at the end of a file counts as zeros. Source: facts of Linux 6.12's source and scans of 6.18.44.
-Verdict may_probe(std::span<const uint8_t> bytes, RuleSet rules);
+/// May the instruction at the start of `bytes` be probed in a task of that width? Kernels look at 15 bytes or more:
+/// what is missing at the end of a file counts as zeros. A kernel asks once for each uprobe, in the width of the task
+/// that maps it first. Source: facts of Linux 6.12's source and scans of 6.18.44, in tasks of both widths.
+Verdict may_probe(std::span<const uint8_t> bytes, RuleSet rules, Mode mode = Mode::k64);
 Verdict may_probe(const KernelCopy& copy, RuleSet rules);
 
 } // namespace trapline

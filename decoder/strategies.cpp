@@ -1,6 +1,7 @@
 #include "decoder/strategies.hpp"
 
 #include "decoder/boostable.hpp"
+#include "decoder/computed.hpp"
 #include "decoder/emulated.hpp"
 #include "decoder/fixup.hpp"
 #include "decoder/flow.hpp"
@@ -13,7 +14,7 @@ namespace trapline {
 namespace {
 
 constexpr uint8_t pushf = 1, syscall = 2, rep_string = 4, transaction = 8, rip_relative = 16, transfer = 32;
-constexpr uint8_t emulated_2010 = 1, emulated_6_12 = 2, emulated_6_18 = 4, emulated_wrongly = 8;
+constexpr uint8_t emulated_2010 = 1, emulated_6_12 = 2, emulated_6_18 = 4, emulated_wrongly = 8, emulated_most = 16;
 constexpr uint64_t page = 4096;
 
 /// Whoever shifts the instruction pointer by the distance of the copy, and nothing else, puts these in a wrong place.
@@ -101,6 +102,7 @@ Why emulate(const Facts& f, RuleSet rules) {
                                                        : emulated_6_18;
     return f.emulated & bit ? Why::none : Why::not_emulated;
 }
+Why emulate_most(const Facts& f, RuleSet) { return f.emulated & emulated_most ? Why::none : Why::not_emulated; }
 Why boosted(const Facts& f, RuleSet rules) {
     return rules == RuleSet::uprobes_2010 ? f.boosted_2_6_32 : f.boosted_6_12;
 }
@@ -118,6 +120,7 @@ constexpr StrategyNeeds rows[] = {
     {"xol-page", always, true, true, false},
     {"xol-int3", [](const Facts& f, RuleSet) { return f.copy_and_int3; }, false, true, false},
     {"emulate", emulate, false, false, true},
+    {"emulate-most", emulate_most, false, false, false},
     {"kernel-exec", [](const Facts& f, RuleSet) { return f.kernel_exec; }, false, false, false},
     {"kernel-exec-unchecked", [](const Facts& f, RuleSet) { return f.kernel_exec_unchecked; }, false, false, false},
     {"kernel-exec-cpl2", [](const Facts& f, RuleSet) { return f.kernel_exec_cpl2; }, false, false, false},
@@ -147,6 +150,7 @@ Facts facts_of(const KernelCopy& copy, uint64_t address) {
     if (!copy.insn) return out;
     const Outline& insn = copy.insn->shape;
     out.emulated = emulated_bits(copy);
+    if (computed(insn, copy.bytes) != Computed::none) out.emulated |= emulated_most;
     out.kernel_exec = kernel_exec(insn, KernelRing::ring0);
     out.kernel_exec_unchecked = kernel_exec(insn, KernelRing::ring0_unchecked);
     out.kernel_exec_cpl2 = kernel_exec(insn, KernelRing::ring2);

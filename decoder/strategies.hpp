@@ -25,7 +25,7 @@ struct KernelRules {
 /// What is known of one instruction, without regard to a strategy or a kernel.
 struct Facts {
     Why refused_2010 = Why::none, refused_linux = Why::none;
-    uint8_t emulated = 0; ///< bit 0: around 2010, 1: 6.12, 2: 6.18; bit 3: by those two wrongly
+    uint8_t emulated = 0; ///< bit 0: around 2010, 1: 6.12, 2: 6.18; bit 3: by those two wrongly; bit 4: by emulate-most
     Why boosted_2_6_32 = Why::none, boosted_6_12 = Why::none;
     Why kernel_exec = Why::none, kernel_exec_unchecked = Why::none, kernel_exec_cpl2 = Why::none;
     Why copy_and_int3 = Why::none;

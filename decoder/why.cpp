@@ -19,6 +19,7 @@ constexpr Row rows[] = {
     {Why::breakpoint, "breakpoint", "a breakpoint or software interrupt"},
     {Why::privileged, "privileged", "privileged or changes the interrupt flag"},
     {Why::loads_ss, "loads-ss", "a load of ss, which holds off the step trap"},
+    {Why::loads_segment, "loads-segment", "a load of a segment register from the stack"},
     {Why::branch_66, "branch-66", "a branch with a 66 prefix, which Intel and AMD execute differently"},
     {Why::vector_misread, "vector-misread", "a vector instruction whose opcode is refused in the one-byte map"},
     {Why::prefix_as_opcode, "prefix-as-opcode", "a prefix in the place of the opcode"},

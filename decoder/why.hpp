@@ -20,6 +20,7 @@ enum class Why : uint8_t {
     breakpoint,
     privileged,
     loads_ss,
+    loads_segment,
     branch_66,
     vector_misread,
     prefix_as_opcode,

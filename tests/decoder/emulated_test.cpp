@@ -66,6 +66,18 @@ TEST_CASE("push of a register is emulated in its shortest encodings") {
         CHECK_MESSAGE(kind(hex) == "", hex);
 }
 
+TEST_CASE("in 32-bit tasks 40 to 4f are no prefixes, and the same is emulated") {
+    const auto kind = [](const char* hex) {
+        return std::string(name(emulated_by(bytes(hex), RuleSet::linux_6_18, Mode::k32).kind));
+    };
+    CHECK(kind("90") == "nop");
+    CHECK(kind("55") == "push");
+    CHECK(kind("41 50") == ""); // inc ecx
+    CHECK(kind("e8 00 00 00 00") == "call");
+    CHECK(kind("74 10") == "jcc");
+    CHECK(kind("40 90") == "");
+}
+
 TEST_CASE("what Linux takes for something else is named") {
     // Facts 4b, measured: the registers are not exchanged.
     for (const std::string hex : {"41 90", "49 90", "4d 90", "66 41 90"}) {

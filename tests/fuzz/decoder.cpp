@@ -1,5 +1,7 @@
 // Fuzzing of decoder/: any bytes, every question. Beyond not crashing, the answers must fit together.
 #include "decoder/address.hpp"
+#include "decoder/computed.hpp"
+#include "decoder/effects.hpp"
 #include "decoder/emulated.hpp"
 #include "decoder/fixup.hpp"
 #include "decoder/flow.hpp"
@@ -41,9 +43,19 @@ void look_at_shape(std::span<const uint8_t> bytes, Mode mode) {
     (void)name(flow(insn));
     (void)memory_operand(insn, own, mode);
     if (mode == Mode::k64) (void)accesses(insn, own, {});
+    if (mode == Mode::k64) (void)computed(insn, own);
+    static const EffectReader readers[] = {EffectReader(Mode::k64), EffectReader(Mode::k32)};
+    if (const auto effects = readers[mode == Mode::k32].effects(own)) {
+        const bool touches = effects->reads_operand || effects->writes_operand;
+        must(touches || effects->operand_bytes == 0, "an operand that nobody touches has a size");
+        must(!touches || memory_operand(insn, own, mode), "an operand without an address");
+    }
 }
 
 void look_at_rules(std::span<const uint8_t> bytes) {
+    for (const RuleSet rules : {RuleSet::uprobes_2010, RuleSet::linux_6_18})
+        if (may_probe(bytes, rules, Mode::k32).error != 0)
+            must(emulated_by(bytes, rules, Mode::k32).kind == Emulated::none, "refused and emulated, 32 bits");
     const KernelCopy copy(bytes);
     for (const RuleSet rules : {RuleSet::uprobes_2010, RuleSet::linux_6_12, RuleSet::linux_6_18}) {
         const Verdict verdict = may_probe(copy, rules);
