@@ -1,6 +1,7 @@
 #include "boost/catalogue.hpp"
 
 #include "boost/boosted.hpp"
+#include "boost/emulate_most.hpp"
 #include "boost/fasttrap.hpp"
 #include "boost/jump.hpp"
 #include "boost/kernel_exec.hpp"
@@ -25,6 +26,8 @@ constexpr std::array kStrategies = {
                  make_xol},
     StrategyInfo{"emulate", "the kernel computes what it can of nops, branches and pushes; the rest as xol",
                  "seed 000; Linux since 3.16", make_emulate},
+    StrategyInfo{"emulate-most", "the same with moves, arithmetic, strings, branches, and a nested CPU for SSE",
+                 "seed 000", make_emulate_most},
     StrategyInfo{"xol-owned", "single-step a copy in a slot of the probe point's own, stolen when all are taken",
                  "seed 004; utrace's uprobes, 2006 to 2012", make_xol_owned},
     StrategyInfo{"xol-page", "single-step a copy in a reserved page that no mapping shows", "seed 001", make_xol_page},

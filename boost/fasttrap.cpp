@@ -133,15 +133,6 @@ class Fasttrap final : public WithFallback {
     }
 
   private:
-    Path<bool> emulated(Hit hit, Addr next) {
-        Kernel& k = uprobes.kernel();
-        k.set(hit.task, Reg::rip, next);
-        uprobes.completed(hit.task, *hit.uprobe);
-        co_await k.step(hit.task, Step::emulated, hit.address, next);
-        co_await uprobes.resume(hit, next);
-        co_return true;
-    }
-
     Path<bool> in_scratch(Hit hit) {
         Kernel& k = uprobes.kernel();
         Mm& mm = *hit.task.process->mm;

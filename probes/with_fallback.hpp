@@ -39,6 +39,9 @@ class WithFallback : public Strategy {
     void task_exit(const Hit& hit) override { fallback_->task_exit(hit); }
 
   protected:
+    /// The kernel has done what the instruction does, but for RIP, which becomes `next`: the hit is over.
+    Path<bool> emulated(Hit hit, Addr next);
+
     std::unique_ptr<Strategy> fallback_;
 };
 

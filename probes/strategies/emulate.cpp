@@ -30,16 +30,6 @@ class Emulate final : public WithFallback {
     }
 
   private:
-    Path<bool> emulated(Hit hit, Addr next) {
-        Kernel& k = uprobes.kernel();
-        k.set(hit.task, Reg::rip, next);
-        uprobes.completed(hit.task, *hit.uprobe);
-        if (k.trap_flag(hit.task)) uprobes.signal_own_step(hit.task);
-        co_await k.step(hit.task, Step::emulated, hit.address, next);
-        co_await uprobes.resume(hit, next);
-        co_return true;
-    }
-
     /// The instruction's effect except for RIP, which is `next` afterwards. False: it has to be stepped.
     bool compute(const Hit& hit, Addr& next) {
         const Emulation& e = hit.uprobe->emulation;

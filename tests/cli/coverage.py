@@ -13,7 +13,7 @@ import harness
 
 # As in the design's table of strategies.
 STRATEGIES = """inline inline-stop inline-hwbp inline-hwbp-lazy stack stack-as-posted xol xol-owned xol-page xol-int3
-    emulate kernel-exec kernel-exec-unchecked kernel-exec-cpl2 boosted fasttrap jump nop5 nop10""".split()
+    emulate emulate-most kernel-exec kernel-exec-unchecked kernel-exec-cpl2 boosted fasttrap jump nop5 nop10""".split()
 
 
 def elf(code, address=0x401000, sections=(), symbols=()):
