@@ -77,6 +77,8 @@ bool repeats_twice(uint16_t prefixes) { return (prefixes & prefix::rep) && (pref
 
 Computed computed(const Outline& insn, std::span<const uint8_t> bytes) {
     if (insn.vector() || insn.rex2 || insn.undefined || (insn.prefixes & prefix::lock)) return Computed::none;
+    // The last of two segment prefixes counts, and their order is not in the outline.
+    if ((insn.prefixes & prefix::fs) && (insn.prefixes & prefix::gs)) return Computed::none;
     const bool short_operand = (insn.prefixes & prefix::operand_size) != 0;
     const bool short_address = (insn.prefixes & prefix::address_size) != 0;
     switch (letter_of(insn)) {
