@@ -65,7 +65,7 @@ def busybox_run(name, given, before):
         os.chmod(f"{folder}/bin/busybox", 0o755)
         where = f"{folder}/testsuite"
         settings = dict(ENVIRONMENT, HOME=folder, TMPDIR=folder, bindir=f"{folder}/bin", tsdir=where)
-        command = [*before, "--write", folder] if before else []
+        command = [*before, "--write", folder, "--write", "/tmp"] if before else []  # diff writes to /tmp by name
         for setting, value in settings.items() if before else ():
             command += ["--env", f"{setting}={value}"]
         command += ["--"] if before else []
