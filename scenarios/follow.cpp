@@ -170,25 +170,25 @@ bool ScriptPolicy::idle(Scheduler& s) {
 TokenPolicy::TokenPolicy(const Token& token, std::unique_ptr<Policy> base)
     : Follower(std::move(base), token.switches), plan_(token.switches) {}
 
-void TokenPolicy::count_sleeps() {
+void TokenPolicy::count_idle_turns() {
     const auto here = kernel_->position();
     if (here != at_) {
         at_ = here;
-        sleeps_ = 0;
+        idle_turns_ = 0;
         return;
     }
     const auto& tasks = kernel_->tasks();
     const auto same = [this](const auto& t) { return t->serial == chosen_; };
     const auto had = std::find_if(tasks.begin(), tasks.end(), same);
-    if (chosen_ != 0 && (had == tasks.end() || (*had)->state != Task::State::ready)) ++sleeps_;
+    if (held_ || (chosen_ != 0 && (had == tasks.end() || (*had)->state != Task::State::ready))) ++idle_turns_;
 }
 
 Choice TokenPolicy::choose(Scheduler& s) {
     const auto [steps, instructions] = kernel_->position();
-    const std::tuple here{steps, instructions, sleeps_};
+    const std::tuple here{steps, instructions, idle_turns_};
     while (next_ < plan_.size()) {
         const TokenSwitch& w = plan_[next_];
-        const std::tuple at{w.steps, w.instructions, w.sleeps};
+        const std::tuple at{w.steps, w.instructions, w.idle_turns};
         if (at > here) break;
         if (at < here)
             return diverge(s, fmt::format("diverged: the switch at {}+{} was passed over", w.steps, w.instructions));
@@ -196,11 +196,15 @@ Choice TokenPolicy::choose(Scheduler& s) {
         ++next_;
     }
     std::uint64_t most = kUnlimited;
-    if (next_ < plan_.size() && plan_[next_].steps == steps && plan_[next_].instructions > instructions)
-        most = plan_[next_].instructions - instructions;
+    const bool soon = next_ < plan_.size() && plan_[next_].steps == steps;
+    if (soon && plan_[next_].instructions > instructions) most = plan_[next_].instructions - instructions;
+    held_ = false;
     if (holder_) {
         Task* t = kernel_->task_named(to_string(*holder_));
-        if (t != nullptr && t->state == Task::State::ready) return {t, most};
+        if (t != nullptr && t->state == Task::State::ready) {
+            held_ = soon && plan_[next_].instructions == instructions;
+            return {t, held_ ? 0 : most}; // it leaves the kernel, if it is there, and goes no further
+        }
     }
     Choice c = base_->pick(s);
     c.budget = std::min(c.budget, most);
@@ -208,7 +212,7 @@ Choice TokenPolicy::choose(Scheduler& s) {
 }
 
 Choice TokenPolicy::pick(Scheduler& s) {
-    count_sleeps();
+    count_idle_turns();
     const Choice c = choose(s);
     chosen_ = c.task != nullptr ? c.task->serial : 0;
     return c;

@@ -82,15 +82,17 @@ class TokenPolicy final : public Follower {
     bool switch_after_step(Scheduler& s, const Task& t, const Event& e) override;
 
   private:
-    void count_sleeps();
+    void count_idle_turns();
     Choice choose(Scheduler& s);
 
     std::vector<TokenSwitch> plan_;
     std::size_t next_ = 0;
     std::optional<TaskRef> holder_; // who has the CPU; nothing: the base policy decides
-    // How many turns that began at the position of the last one ended with their task asleep or gone.
+    // How many turns that began at the position of the last one ended there, with their task asleep or gone, or because
+    // the plan has a switch there.
     std::pair<std::uint64_t, std::uint64_t> at_{};
-    std::uint64_t sleeps_ = 0, chosen_ = 0; // the last one's task, by serial number
+    std::uint64_t idle_turns_ = 0, chosen_ = 0; // the last one's task, by serial number
+    bool held_ = false;                         // it was not to execute anything
 };
 
 std::unique_ptr<Policy> make_base_policy(const BasePolicy& policy);

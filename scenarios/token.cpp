@@ -59,10 +59,10 @@ Result<TokenSwitch> read_switch(std::string_view text) {
     if (arrow == std::string_view::npos)
         return fail(fmt::format("switch '{}' has no '>'", text), "a switch is STEPS[+INSTRUCTIONS][~SLEEPS]>TASK");
     if (const auto tilde = position.find('~'); tilde != std::string_view::npos) {
-        const auto sleeps = parse_decimal(position.substr(tilde + 1));
-        if (!sleeps || *sleeps == 0)
-            return fail(fmt::format("switch '{}': the number of sleeps is wrong", text), "as in 12~1>2");
-        out.sleeps = *sleeps;
+        const auto idle = parse_decimal(position.substr(tilde + 1));
+        if (!idle || *idle == 0)
+            return fail(fmt::format("switch '{}': the number of idle turns is wrong", text), "as in 12~1>2");
+        out.idle_turns = *idle;
         position = position.substr(0, tilde);
     }
     if (const auto plus = position.find('+'); plus != std::string_view::npos) {
@@ -95,8 +95,8 @@ std::optional<Error> read_deviations(std::string_view text, Token& token) {
         if (!next) return next.error();
         if (!token.switches.empty()) {
             const TokenSwitch& last = token.switches.back();
-            if (std::tie(next->steps, next->instructions, next->sleeps) <=
-                std::tie(last.steps, last.instructions, last.sleeps))
+            if (std::tie(next->steps, next->instructions, next->idle_turns) <=
+                std::tie(last.steps, last.instructions, last.idle_turns))
                 return Error{
                     fmt::format("switch '{}' does not come after the one before it", part), "positions rise", {}, 0};
         }
@@ -117,13 +117,13 @@ std::string to_string(const Token& token) {
     if (token.switches.empty()) return out + "-";
     const TokenSwitch* last = nullptr;
     for (const TokenSwitch& next : token.switches) {
-        TL_CHECK(last == nullptr || std::tie(last->steps, last->instructions, last->sleeps) <
-                                        std::tie(next.steps, next.instructions, next.sleeps),
+        TL_CHECK(last == nullptr || std::tie(last->steps, last->instructions, last->idle_turns) <
+                                        std::tie(next.steps, next.instructions, next.idle_turns),
                  "two switches at step {}", next.steps);
         if (last != nullptr) out += ',';
         out += fmt::format("{}", next.steps);
         if (next.instructions != 0) out += fmt::format("+{}", next.instructions);
-        if (next.sleeps != 0) out += fmt::format("~{}", next.sleeps);
+        if (next.idle_turns != 0) out += fmt::format("~{}", next.idle_turns);
         out += '>';
         out += next.to ? task_text(*next.to) : "*";
         last = &next;

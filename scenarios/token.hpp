@@ -35,8 +35,9 @@ namespace trapline {
 struct TokenSwitch {
     std::uint64_t steps = 0;        ///< kernel steps of the whole machine before the switch
     std::uint64_t instructions = 0; ///< user instructions of the whole machine after the last of these steps
-    std::uint64_t sleeps = 0;       ///< turns at this position in which a task went to sleep, before the switch
-    std::optional<TaskRef> to;      ///< nothing: back to the base policy
+    /// Turns at this position before the switch that had neither a step nor an instruction: a task went to sleep, say.
+    std::uint64_t idle_turns = 0;
+    std::optional<TaskRef> to; ///< nothing: back to the base policy
     bool operator==(const TokenSwitch&) const = default;
 };
 

@@ -93,8 +93,7 @@ Choice Scheduler::next() {
             continue;
         }
         Choice c = policy_->pick(*this);
-        TL_CHECK(c.task == nullptr || (c.task->state == Task::State::ready && c.budget > 0),
-                 "a task that is not ready was chosen");
+        TL_CHECK(c.task == nullptr || c.task->state == Task::State::ready, "a task that is not ready was chosen");
         if (c.task != nullptr) place(*c.task);
         return c;
     }

@@ -23,7 +23,7 @@ class Scheduler;
 
 struct Choice {
     Task* task = nullptr;
-    std::uint64_t budget = 0; ///< instructions, at least 1
+    std::uint64_t budget = 0; ///< instructions; 0: it may only leave the kernel
     Cycles until = ~0ull;     ///< the turn ends, too, when the task comes out of the kernel at this time or later
 };
 

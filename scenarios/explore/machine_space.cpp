@@ -310,7 +310,7 @@ void MachineSpace::restart() {
     owed_ = {};
     switches_.clear();
     last_ = 64;
-    sleeps_ = 0;
+    idle_turns_ = 0;
 }
 
 TaskSet MachineSpace::ready_now() const {
@@ -358,9 +358,9 @@ void MachineSpace::note_switch(const Task& t) {
             ref = parse_task(name).value();
     }
     const auto [steps, instructions] = rig_->kernel().position();
-    const TokenSwitch s{steps, instructions, sleeps_, ref};
+    const TokenSwitch s{steps, instructions, idle_turns_, ref};
     if (!switches_.empty() && switches_.back().steps == steps && switches_.back().instructions == instructions &&
-        switches_.back().sleeps == sleeps_)
+        switches_.back().idle_turns == idle_turns_)
         switches_.back() = s; // the one before did nothing that is seen
     else
         switches_.push_back(s);
@@ -368,7 +368,7 @@ void MachineSpace::note_switch(const Task& t) {
 
 bool MachineSpace::is_due(const TokenSwitch& s) const {
     const auto [steps, instructions] = rig_->kernel().position();
-    return std::tuple{s.steps, s.instructions, s.sleeps} <= std::tuple{steps, instructions, sleeps_};
+    return std::tuple{s.steps, s.instructions, s.idle_turns} <= std::tuple{steps, instructions, idle_turns_};
 }
 
 void MachineSpace::advance(unsigned task, Stretch* record) {
@@ -410,10 +410,12 @@ void MachineSpace::advance(unsigned task, Stretch* record) {
     d.record = nullptr;
     t = find(); // it may be gone
     if (position != k.position()) {
-        sleeps_ = 0;
+        idle_turns_ = 0;
     } else {
+        // It sleeps, or has left the kernel for a place where others are asked first. Either may matter: a thread that
+        // only begins to step says so to its strategy, and to nobody else.
+        ++idle_turns_;
         const bool sleeps = t == nullptr || t->state != Task::State::ready;
-        if (sleeps) ++sleeps_;
         // What it looked at in the kernel before it went to sleep, or before its next operation, no step says.
         if (record != nullptr && in_kernel && d.calls[task].empty() && (sleeps || t->is_tracer))
             record->footprint.everything();

@@ -83,7 +83,7 @@ class MachineSpace final : public SearchSpace {
     unsigned holder_ = 64;
     std::optional<Outcome> outcome_;
     std::array<TaskSet, 64> owed_{}; // a task that spins: those who must run before it does again
-    std::uint64_t sleeps_ = 0;       // turns at this position that ended with their task asleep or gone
+    std::uint64_t idle_turns_ = 0;   // turns at this position that left it as it was
     std::vector<TokenSwitch> switches_;
     unsigned last_ = 64;
     std::vector<std::pair<std::string, TaskRef>> names_; // by serial number
