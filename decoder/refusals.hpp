@@ -55,6 +55,7 @@ inline constexpr Range uprobes_2010_64[] = {
 };
 
 /// The same, 32-bit tasks: what the 64-bit table refuses for the mode alone is allowed, and 40 to 4f are inc and dec.
+/// Reconstructed: no source of it was at hand, and no such kernel runs here.
 inline constexpr Range uprobes_2010_32[] = {
     {0x07, 0x07, Why::loads_segment},    {0x17, 0x17, Why::loads_ss},         {0x1f, 0x1f, Why::loads_segment},
     {0x26, 0x26, Why::prefix_as_opcode}, {0x2e, 0x2e, Why::prefix_as_opcode}, {0x36, 0x36, Why::prefix_as_opcode},
