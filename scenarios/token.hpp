@@ -9,15 +9,15 @@
 //
 //     DEVIATIONS = [BASE "/"] ( "-" | SWITCH { "," SWITCH } )
 //     BASE       = "random." SEED | "pct." DEPTH "." SEED        left out: round robin
-//     SWITCH     = STEPS ["+" INSTRUCTIONS] ["~" SLEEPS] ">" ( TASK | "*" )
+//     SWITCH     = STEPS ["+" INSTRUCTIONS] ["~" IDLE] ">" ( TASK | "*" )
 //     TASK       = N (thread N of process 1) | M "." N (of process M) | "k" N (tracer N)
 //
 // A SWITCH happens once the machine has done STEPS kernel steps since boot and retired INSTRUCTIONS user instructions
 // after the last of them, by whatever tasks. It gives the CPU to TASK, who keeps it until the next switch; if TASK
 // blocks or ends before, the base policy chooses, which is no deviation. "*" hands control back to the base policy,
-// which also has it before the first switch. A task that goes to sleep (or ends) in a turn without a step or an
-// instruction moves no position: SLEEPS counts those, where a switch waits for one. Positions rise strictly, so there
-// is one spelling for each schedule.
+// which also has it before the first switch. A turn without a step or an instruction moves no position: the task went
+// to sleep or ended, or it only left the kernel. IDLE counts those, where a switch waits for one. Positions rise
+// strictly, so there is one spelling for each schedule.
 #pragma once
 
 #include <cstdint>
