@@ -1,7 +1,6 @@
 // One hit, from the trap to the instruction, and back after the step. Read top to bottom.
 #include "probes/uprobes.hpp"
 
-
 namespace trapline {
 
 Path<bool> Uprobes::breakpoint(Task& t) {
@@ -90,6 +89,7 @@ Path<bool> Uprobes::single_step(Task& t) {
 
 Kernel::StepAwait Uprobes::handled(Task& t, Step s, Addr va, std::uint64_t hits) {
     std::string& text = utask(t).text;
+    if (text.empty()) return kernel_.step(t, s, va, hits);
     Kernel::StepAwait done = kernel_.step(t, s, va, hits, text);
     text.clear();
     return done;

@@ -177,18 +177,19 @@ void Cpu::look(Addr pc, std::uint32_t size) {
     const Pte e = leaf(pc);
     TL_CHECK(e != 0, "a block at {:#x} runs from a page that is not there", pc);
     const PhysAddr at = (e & pte::address) | (pc & kPageMask);
-    // Blocks over a page's end, and text that may change unseen, are decoded every time.
-    const bool fleeting = page_floor(pc) != page_floor(pc + size - 1) || (e & pte::volatile_text) != 0;
     BlockInfo info;
-    if (fleeting) {
+    if (page_floor(pc) != page_floor(pc + size - 1)) { // over a page's end: decoded every time
         std::array<std::uint8_t, kLongestBlock> bytes;
         info = Blocks::decode({bytes.data(), peek(pc, bytes.data(), std::min<std::size_t>(size, bytes.size()))});
     } else {
+        // What is remembered was decoded from the bytes that it is compared with each time (`current`).
         info = blocks_->look_up(at, {frames_.ram() + at, size});
-        if (!info.special) blocks_->note(at, size, info.count);
-        std::uint32_t* words = blocks_->page(page_floor(at));
-        if (!fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
-            fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), words};
+        if ((e & pte::volatile_text) == 0) { // text that may change unseen comes this way every time
+            if (!info.special) blocks_->note(at, size, info.count);
+            std::uint32_t* words = blocks_->page(page_floor(at));
+            if (!fetch_->watched(page_floor(pc), page_floor(pc) + 2 * kPageSize))
+                fetch_->entry(pc) = FetchMap::Entry{page_floor(pc), words};
+        }
     }
     const Gap here = info.first_gap == 0 ? gap_at(pc) : Gap::none;
     const bool amended = here == Gap::lengths || here == Gap::aliased || here == Gap::carry;

@@ -92,12 +92,13 @@ void process(benchmark::State& state, std::vector<std::string> command) {
     posix_spawn_file_actions_destroy(&actions);
 }
 
-/// Hits of one probe in a loop: mov ecx, n; L: inc rax; dec ecx; jnz L; exit.
-void hits(benchmark::State& state, const char* strategy) {
+/// Hits of one probe in a loop: mov ecx, n; L: the instruction; dec ecx; jnz L; exit.
+void hits(benchmark::State& state, const char* strategy, std::vector<std::uint8_t> instruction) {
     constexpr std::uint32_t kHits = 200'000;
     std::vector<std::uint8_t> n(4);
     for (unsigned i = 0; i < 4; ++i) n[i] = static_cast<std::uint8_t>(kHits >> (8 * i));
-    const auto code = testing::code({{0xb9}, n, {0x48, 0xff, 0xc0}, {0xff, 0xc9}, {0x75, 0xf9}, testing::kExit});
+    const auto back = static_cast<std::uint8_t>(-4 - static_cast<int>(instruction.size()));
+    const auto code = testing::code({{0xb9}, n, instruction, {0xff, 0xc9}, {0x75, back}, testing::kExit});
     for (auto _ : state) {
         state.PauseTiming();
         testing::CodeMachine m(code);
@@ -212,9 +213,12 @@ int main(int argc, char** argv) {
     add("bare/cpu-mix", bare, std::string("cpu-mix"), std::string("60"));
     add("machine/cpu-mix", machine, std::string("cpu-mix"), std::string("60"), std::uint64_t{0});
     add("machine/cpu-mix/idle-probes", machine, std::string("cpu-mix"), std::string("60"), std::uint64_t{8});
-    add("hit/xol", hits, "xol");
-    add("hit/inline", hits, "inline");
-    add("hit/boosted", hits, "boosted");
+    const std::vector<std::uint8_t> inc_rax = {0x48, 0xff, 0xc0}, nop5 = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+    add("hit/xol", hits, "xol", inc_rax);
+    add("hit/inline", hits, "inline", inc_rax);
+    add("hit/boosted", hits, "boosted", inc_rax);
+    add("hit/emulate", hits, "emulate", nop5);
+    add("hit/nop5", hits, "nop5", nop5);
     add("schedules/xol", schedules, "xol");
     add("schedules/inline", schedules, "inline");
     add("search/xol", search, "xol");
