@@ -257,7 +257,8 @@ TEST_SUITE("scenarios/scenario") {
             {small("[[expect]]\nsignal = 65\n"), 6, "out of range", ""},
             {small("[[expect]]\nstatus = \"fine\"\n"), 6, "\"fine\"", "diverged"},
             {small("[[expect]]\nstrategies = [\"inline\"]\nexit = 0\n"), 6, "which [run] does not try", "add it"},
-            {small("[[probe]]\nat = \":hot\"\n[[probe]]\nat = \"p:second :hot\"\n[[expect]]\nat = \":hot+0\"\nhits = 0\n"),
+            {small("[[probe]]\nat = \":hot\"\n[[probe]]\nat = \"p:second :hot\"\n[[expect]]\nat = \":hot+0\"\nhits = "
+                   "0\n"),
              10, "2 probes are there", "p:first"},
             {small("[[expect]]\nat = \":f\"\nmissed = 0\n"), 6, "no probe of this file", "declare it"},
             {small("[[probe]]\nat = \":f\"\n[[expect]]\nat = \":f\"\nipis = 0\n"), 9, "not for a probe",
