@@ -59,6 +59,14 @@ Disassembler::~Disassembler() = default;
 Disassembler::Disassembler(Disassembler&&) noexcept = default;
 Disassembler& Disassembler::operator=(Disassembler&&) noexcept = default;
 
+uint8_t Disassembler::capstone_length(std::span<const uint8_t> bytes) const {
+    const uint8_t* code = bytes.data();
+    size_t left = bytes.size();
+    uint64_t address = 0;
+    const bool known = handle_->insn && cs_disasm_iter(handle_->engine, &code, &left, &address, handle_->insn);
+    return known ? static_cast<uint8_t>(handle_->insn->size) : 0;
+}
+
 std::string Disassembler::text(std::span<const uint8_t> bytes, uint64_t address) const {
     if (bytes.empty()) return {};
     const auto shape = outline(bytes, handle_->mode);

@@ -29,6 +29,9 @@ class Disassembler {
     /// The mnemonic alone, with a lock or rep before it; "?" where it cannot be printed.
     [[nodiscard]] std::string mnemonic(std::span<const uint8_t> bytes) const;
 
+    /// What Capstone takes for the length, 0 where it refuses: for comparing, outline.hpp is who decides.
+    [[nodiscard]] uint8_t capstone_length(std::span<const uint8_t> bytes) const;
+
   private:
     friend class OperandReader; // Capstone again, for another question (operands.hpp)
     struct Handle;
