@@ -7,11 +7,7 @@ import harness
 
 RACE = "missed-probe/two-cpus.toml"
 
-SAMPLED = """schema = 1
-name   = "sampled"
-intent = "A few random runs."
-source = "tests/cli"
-
+MACHINE = """
 [guest]
 program = "two-threads"
 
@@ -23,7 +19,13 @@ strategies = ["xol"]
 kernel = "uprobes-2010"
 
 [explore]
-method = "random"
+"""
+
+SAMPLED = """schema = 1
+name   = "sampled"
+intent = "A few random runs."
+source = "tests/cli"
+""" + MACHINE + """method = "random"
 runs = 500
 seed = 7
 
@@ -35,19 +37,7 @@ NEVER_SEEN = """schema = 1
 name   = "expects-a-miss"
 intent = "Out of line nothing is missed, so this expectation is wrong."
 source = "tests/cli"
-
-[guest]
-program = "two-threads"
-
-[[probe]]
-at = ":hot"
-
-[run]
-strategies = ["xol"]
-kernel = "uprobes-2010"
-
-[explore]
-
+""" + MACHINE + """
 [[expect]]
 missed = "sometimes"
 """

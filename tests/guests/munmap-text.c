@@ -1,19 +1,7 @@
 // Calls `gone`, which has a page of text to itself, unmaps that page, and maps
 // an anonymous page in its place: a probe on `gone` loses its place while the
 // program lives. Prints "7", the result of the call, and "0" from the new page.
-#include "guest.h"
-
-u64 gone(void);
-__asm__(".section .text.gone, \"ax\", @progbits\n"
-        ".balign 4096\n"
-        ".global gone\n"
-        ".type gone, @function\n"
-        "gone:\n"
-        "    mov $7, %eax\n"
-        "    ret\n"
-        ".size gone, . - gone\n"
-        ".balign 4096\n"
-        ".text\n");
+#include "gone.h"
 
 int guest_main(int argc, char** argv) {
     (void)argc, (void)argv;

@@ -1,20 +1,8 @@
 // Calls `gone`, which has a page of text to itself, moves that page to another address with mremap, and calls it there.
 // Prints what it returned, "7" both times.
-#include "guest.h"
+#include "gone.h"
 
 enum { SYS_mremap = 25, MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2, ELSEWHERE = 0x10000000 };
-
-u64 gone(void);
-__asm__(".section .text.gone, \"ax\", @progbits\n"
-        ".balign 4096\n"
-        ".global gone\n"
-        ".type gone, @function\n"
-        "gone:\n"
-        "    mov $7, %eax\n"
-        "    ret\n"
-        ".size gone, . - gone\n"
-        ".balign 4096\n"
-        ".text\n");
 
 int guest_main(int argc, char** argv) {
     (void)argc, (void)argv;

@@ -1,19 +1,7 @@
 // A second thread calls `gone`, which has a page of text to itself, as often as it can; the main thread yields and
 // unmaps that page. The second thread dies of it: its SIGSEGV handler prints how far behind `gone` it was, and ends the
 // program. "0" unless it was stopped between the two instructions, which is "5".
-#include "guest.h"
-
-u64 gone(void);
-__asm__(".section .text.gone, \"ax\", @progbits\n"
-        ".balign 4096\n"
-        ".global gone\n"
-        ".type gone, @function\n"
-        "gone:\n"
-        "    mov $7, %eax\n"
-        "    ret\n"
-        ".size gone, . - gone\n"
-        ".balign 4096\n"
-        ".text\n");
+#include "gone.h"
 
 static struct thread second;
 
